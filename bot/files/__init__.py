@@ -1,0 +1,1 @@
+"""Files that live in Slack: fetched with the bot's token, followed over their life."""

@@ -1,0 +1,1 @@
+"""What ``/phi3`` can do: a module per word, each with its ``SUBCOMMANDS``; see ``registry``."""

@@ -1,0 +1,1 @@
+"""The model server: generation, embeddings and adapters behind one HTTP protocol."""

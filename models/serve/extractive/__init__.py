@@ -1,0 +1,1 @@
+"""The extractive reader: answers with the best-supported sentences of the passages."""

@@ -1,0 +1,59 @@
+"""Words for lexical overlap, in any script: lower-cased words cut to their stems, CJK bigrams."""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+|[^\W_]+(?:['’][^\W_]+)?")
+_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
+_STOP_WORDS = (
+    "a an and are as at be been by can could did do does for from had has have how i if in is it "
+    "its me my of on or our shall should so that the their them there they this to us was we were "
+    "what when where which who whom whose why will with would you your about any am"
+)
+_STOP = frozenset(_STOP_WORDS.split())
+_SUFFIX = re.compile(r"(?:ies|ing|edly|ed|es|s|ly|e|y)\Z")
+
+
+def terms(text: str) -> list[str]:
+    """The words of ``text`` as they are compared: folded, stemmed, without English stop words."""
+    found: list[str] = []
+    for word in _WORD.findall(unicodedata.normalize("NFKC", text).casefold()):
+        if _CJK.match(word):
+            found.extend(word[at : at + 2] for at in range(max(1, len(word) - 1)))
+        elif word not in _STOP:
+            found.append(_stem(word.replace("’", "'").removesuffix("'s")))
+    return found
+
+
+def _stem(word: str) -> str:
+    if len(word) <= 3 or not word.isascii():
+        return word
+    stem = _SUFFIX.sub("", word)
+    return stem if len(stem) >= 3 else word
+
+
+def rarity(texts: Iterable[Sequence[str]]) -> dict[str, float]:
+    """Inverse document frequency of each term over ``texts``, at least 0.1."""
+    seen: Counter[str] = Counter()
+    number = 0
+    for words in texts:
+        number += 1
+        seen.update(set(words))
+    return {word: max(0.1, math.log((number + 1) / (count + 0.5))) for word, count in seen.items()}
+
+
+def coverage(question: Sequence[str], words: Iterable[str], weight: dict[str, float]) -> float:
+    """Share of the question's terms, by rarity, that stand in ``words``: 0 to 1.
+
+    A term that stands nowhere in the passages counts as the rarest one does.
+    """
+    rarest = max(weight.values(), default=1.0)
+    wanted = {word: weight.get(word, rarest) for word in question}
+    total = sum(wanted.values())
+    have = set(words)
+    return sum(value for word, value in wanted.items() if word in have) / total if total else 0.0

@@ -1,0 +1,1 @@
+"""The HTTP side of the model server; starlette and uvicorn come in only here."""

@@ -1,0 +1,1 @@
+"""The write path: documents become searchable chunks, nights become adapters."""

@@ -1,0 +1,1 @@
+"""One module per family of formats, from bytes or text to ``Parsed``; they run in a child."""

@@ -1,0 +1,73 @@
+"""Held-out questions that stand in training text. Pure.
+
+Words are compared, so that case, Markdown and punctuation hide nothing. A short question is one
+only where it is asked, or stands on a line or in a title of its own: "how much" is in many a text.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+LONG = 5.0  # words that make a question wherever they stand together
+SHORT = 1.5  # fewer than this tell nothing
+IDEOGRAPH = 0.6  # of a word
+_IDEOGRAPHS = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\ud7ff\uf900-\ufaff"
+_TOKEN = re.compile(rf"[{_IDEOGRAPHS}]|[^\W_{_IDEOGRAPHS}]+|\?|\n")
+_TARGET = re.compile(r"\]\([^)\s]*\)")  # of a Markdown link
+_KEY = 4  # tokens by which long questions are looked up
+Tokens = tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Questions:
+    """Questions, ready to be found in text."""
+
+    long: Mapping[Tokens, Sequence[Tokens]]  # by their first tokens
+    short: frozenset[Tokens]
+
+    @classmethod
+    def of(cls, questions: Iterable[str]) -> Questions:
+        """What is too short to tell anything is left out."""
+        long: dict[Tokens, list[Tokens]] = defaultdict(list)
+        short: set[Tokens] = set()
+        for question in set(questions):
+            asked = tuple(token for token in _tokens(question) if not _is_mark(token))
+            weight = sum(IDEOGRAPH if _is_ideograph(token) else 1.0 for token in asked)
+            if weight >= LONG:
+                long[asked[:_KEY]].append(asked)
+            elif weight >= SHORT:
+                short.add(asked)
+        return cls(long=dict(long), short=frozenset(short))
+
+    def held_in(self, text: str) -> bool:
+        """Whether one of them stands in ``text``."""
+        lines = ["\n", *_tokens(text), "\n"]
+        words = [token for token in lines if not _is_mark(token)]
+        for at in range(len(words) - _KEY + 1):
+            for asked in self.long.get(tuple(words[at : at + _KEY]), ()):
+                if tuple(words[at : at + len(asked)]) == asked:
+                    return True
+        lengths = sorted({len(asked) for asked in self.short})
+        for at in range(1, len(lines) - 1):
+            for length in lengths:
+                after = lines[at + length] if at + length < len(lines) else ""
+                ends = after == "?" or (after == lines[at - 1] == "\n")
+                if ends and tuple(lines[at : at + length]) in self.short:
+                    return True
+        return False
+
+
+def _tokens(text: str) -> list[str]:
+    return _TOKEN.findall(unicodedata.normalize("NFKC", _TARGET.sub("] ", text)).casefold())
+
+
+def _is_mark(token: str) -> bool:
+    return token in {"?", "\n"}
+
+
+def _is_ideograph(token: str) -> bool:
+    return re.match(f"[{_IDEOGRAPHS}]", token) is not None
