@@ -69,14 +69,12 @@ def deliver(deps: Deps, event: Event, message: Ask) -> bool:
     if message.message_ts == message.thread_ts:
         return False
     with deps.sessions() as session:
+        # In this order: a place that becomes known between the two reads is found by the second.
+        unplaced = questions.asking(session, message.user_id)
         request = questions.expert_request(
             session, channel=message.channel_id, ts=message.thread_ts
         )
-        if (
-            request is None
-            and event.attempts < TRIES
-            and questions.asking(session, message.user_id)
-        ):
+        if request is None and unplaced and event.attempts < TRIES:
             raise Later("where the expert was asked is not known yet", 1.0)
         if request is None or request.expert != message.user_id:
             return False

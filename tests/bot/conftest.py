@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import psycopg
@@ -98,3 +98,17 @@ def _calm_house(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     if "house" in request.fixturenames:
         request.getfixturevalue("house").control("clear")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failed test shows what the parts of the house logged last: there lies the cause."""
+    report = yield
+    funcargs = getattr(item, "funcargs", {})
+    house = funcargs.get("house")
+    if report.failed and isinstance(house, House):
+        for part in (house.bot, house.worker, house.models):
+            report.sections.append((f"log of the {part.name}", part.tail()))
+    return report
