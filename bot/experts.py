@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 EXPERTS = "experts"  # setting: user ids, per channel or for the workspace
 AT_MOST = 3  # people asked about one question
-TRIES = 3  # to find out where the expert was asked
+TRIES = 4  # to find out where the expert was asked
 
 
 def experts_for(deps: Deps, channel_id: str | None, asker: str) -> list[str]:
@@ -42,25 +42,17 @@ def ask(deps: Deps, *, question_id: int, asked_by: str) -> list[str]:
     for expert in people:
         with transaction(deps.sessions) as session:
             questions.ask_expert(session, question_id=question_id, asked_by=asked_by, expert=expert)
-        key = f"expert:{question_id}:{expert}"
         words = (
             f"<@{asked_by}> asked me something that I could not answer from the documents:\n"
             f">{plain(shorten(question.text, 1_500))}\n"
             "If you know, reply *in this thread*: I bring your reply to them."
         )
         say.say(
-            deps, key=key, destination={"user": expert}, payload={"kind": "mrkdwn", "text": words}
+            deps,
+            key=questions.expert_key(question_id, expert),
+            destination={"user": expert},
+            payload={"kind": "mrkdwn", "text": words},
         )
-        placed = say.wait_until_sent(deps, key, timeout_s=20.0)
-        if placed is not None:
-            with transaction(deps.sessions) as session:
-                questions.place_expert_request(
-                    session,
-                    question_id=question_id,
-                    expert=expert,
-                    channel=placed[0],
-                    ts=placed[1],
-                )
     return people
 
 
@@ -75,7 +67,7 @@ def deliver(deps: Deps, event: Event, message: Ask) -> bool:
             session, channel=message.channel_id, ts=message.thread_ts
         )
         if request is None and unplaced and event.attempts < TRIES:
-            raise Later("where the expert was asked is not known yet", 1.0)
+            raise Later("where the expert was asked is not known yet", 1.0 * event.attempts)
         if request is None or request.expert != message.user_id:
             return False
         question = session.scalars(select(Question).where(Question.id == request.question_id)).one()

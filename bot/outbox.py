@@ -16,7 +16,7 @@ from bot.blocks.registry import UnknownKind, render
 from bot.blocks.text import Message
 from bot.deps import Deps
 from bot.settings import ATTEMPTS, LEASE_S, UPDATE_EVERY_S
-from models.store import blobs, outbox, settings
+from models.store import blobs, outbox, questions, settings
 from models.store.session import transaction
 from models.store.tables import Outbox
 
@@ -200,6 +200,8 @@ class Poster:
             outbox.sent(
                 session, row.id, worker=self._worker, version=row.version, channel=channel, ts=ts
             )
+            if ts is not None:
+                questions.place_expert_request(session, row.key, channel=channel, ts=ts)
 
     def _failed(self, row: Outbox, why: str, *, for_good: bool) -> None:
         log.warning("message %s, attempt %d: %s", row.key, row.attempts, why)

@@ -218,13 +218,21 @@ def ask_expert(session: Session, *, question_id: int, asked_by: str, expert: str
     return made is not None
 
 
-def place_expert_request(
-    session: Session, *, question_id: int, expert: str, channel: str, ts: str
-) -> None:
-    """Record the message in which the expert was asked; replies in its thread answer it."""
+def expert_key(question_id: int, expert: str) -> str:
+    """The key of the message in the outbox that asks an expert."""
+    return f"expert:{question_id}:{expert}"
+
+
+def place_expert_request(session: Session, key: str, *, channel: str, ts: str) -> None:
+    """Record where a message of the outbox stands, if it asks an expert: replies in its thread
+    answer the question. Commit this together with the message's being sent."""
+    name, _, rest = key.partition(":")
+    question_id, _, expert = rest.partition(":")
+    if name != "expert" or not question_id.isdecimal():
+        return
     session.execute(
         update(ExpertRequest)
-        .where(ExpertRequest.question_id == question_id, ExpertRequest.expert == expert)
+        .where(ExpertRequest.question_id == int(question_id), ExpertRequest.expert == expert)
         .values(slack_channel=channel, slack_ts=ts)
     )
 

@@ -27,9 +27,15 @@ def test_a_reply_may_come_before_it_is_known_where_the_expert_was_asked(
     with transaction(sessions) as session:
         assert questions.asking(session, "U2")
         assert not questions.asking(session, "U1")
+        for key in (f"expert-reply:{number}:U2", f"receipt:{number}", "expert:x:U2"):
+            questions.place_expert_request(session, key, channel="D1", ts="1.1")
+        assert questions.asking(session, "U2")
         questions.place_expert_request(
-            session, question_id=number, expert="U2", channel="D1", ts="1.2"
+            session, questions.expert_key(number, "U2"), channel="D1", ts="1.2"
         )
+        found = questions.expert_request(session, channel="D1", ts="1.2")
+        assert found is not None
+        assert found.question_id == number
         assert not questions.asking(session, "U2")
         session.execute(
             text(
