@@ -14,8 +14,9 @@ from tests.support.product import Product
 
 pytestmark = pytest.mark.e2e
 
-SECTIONS = 250
-THE_DOCUMENT = "SELECT id, state, progress_done FROM documents WHERE title ILIKE 'logbook%'"
+SECTIONS = 400
+THE_DOCUMENT = "SELECT id, state FROM documents WHERE title ILIKE 'logbook%'"
+VECTORS = "SELECT count(*) FROM embeddings"  # committed batch by batch
 
 
 @pytest.fixture
@@ -38,11 +39,12 @@ def test_the_ingest_worker_is_killed_in_the_middle_of_a_document(
         "utf-8",
     )
     dm = ben.dm()
+    before = product.rows(VECTORS)
     ben.share(path, dm)
 
     def under_way() -> bool:
-        ((_, state, done),) = product.rows(THE_DOCUMENT) or ((0, "", 0),)
-        return state == "processing" and done > 0
+        ((_, state),) = product.rows(THE_DOCUMENT) or ((0, ""),)
+        return state == "processing" and product.rows(VECTORS) > before
 
     eventually(under_way, what="the document being embedded")
 

@@ -137,6 +137,45 @@ def test_a_stream_is_seen_while_it_grows(product: Product, page: Page) -> None:
     caret.wait_for(state="detached")
 
 
+def test_what_is_typed_stays_with_its_conversation(product: Product, page: Page) -> None:
+    be(page, "Chloé Martin")
+    chloe = Person(product.workspace, "chloe")
+    sidebar, main = page.locator("#sidebar"), page.locator("#main")
+    box = main.get_by_role("textbox", name="Message")
+
+    # A channel whose history is slow to come takes what is typed at once
+    held: list[Route] = []
+    page.route("**/conversations.history", lambda route: held.append(route))
+    sidebar.get_by_text("random").click()
+    box.fill("The gulls are back.")
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.querySelector('#main textarea').value === ''")
+    for route in held:
+        route.continue_()
+    page.unroute("**/conversations.history")
+    main.get_by_text("The gulls are back.").wait_for()
+    said = chloe.web.conversations_history(channel=chloe.channels["random"], limit=5)["messages"]
+    assert "The gulls are back." in [message["text"] for message in said]
+
+    # The page is drawn anew around it, and left and come back to
+    box.fill("Half a sentence about")
+    ada = Person(product.workspace, "ada")
+    ada.web.conversations_leave(channel=chloe.channels["random"])
+    main.get_by_text("members").wait_for()
+    eventually(
+        lambda: "Ada" not in (main.locator("small").first.get_attribute("title") or ""),
+        what="the news",
+    )
+    page.keyboard.type(" gulls")
+    sidebar.get_by_text("general").click()
+    main.get_by_role("textbox", name="Message #general").wait_for()
+    assert box.input_value() == ""
+    sidebar.get_by_text("random").click()
+    main.get_by_role("textbox", name="Message #random").wait_for()
+    assert box.input_value() == "Half a sentence about gulls"
+    ada.web.conversations_join(channel=chloe.channels["random"])
+
+
 def test_a_command_names_people_as_the_guide_says(page: Page) -> None:
     be(page, "Ada Park")
     main = page.locator("#main")

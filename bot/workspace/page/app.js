@@ -97,14 +97,16 @@ async function go(channel, ts = "", thread = "") {
   state.highlight = ts;
   hooks.closeDrawer();
   history.replaceState(null, "", ts ? `/archives/${channel}/p${ts.replace(".", "")}` : `/#${channel}`);
+  draw(); // at once: what is typed from here on is for this channel
+  if (!ts) mainView.focus();
   await attempt(() => load(channel));
+  if (state.channel !== channel) return; // somebody has gone on meanwhile
   draw();
   mainView.toEnd();
   read(channel);
   if (thread) await openThread(thread, false);
   mainView.show(ts);
   threadView.show(ts);
-  if (!ts) mainView.focus();
 }
 
 async function openThread(ts, focus) {

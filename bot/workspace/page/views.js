@@ -21,6 +21,7 @@ class Pane {
     this.shown = "";
     this.list = null;
     this.box = null;
+    this.boxes = new Map(); // what is typed, or on its way, stays with its conversation
     root.addEventListener("dragover", (event) => {
       if (this.box && event.dataTransfer.types.includes("Files")) { event.preventDefault(); root.classList.add("dropping"); }
     });
@@ -43,6 +44,19 @@ class Pane {
   toEnd() {
     const box = this.scroller;
     if (box) box.scrollTop = box.scrollHeight;
+  }
+
+  boxOf(channel, thread, placeholder) {
+    const key = threadKey(channel, thread);
+    if (!this.boxes.has(key)) this.boxes.set(key, composer({ channel, thread, placeholder, sent: this.hooks.sent }));
+    return this.boxes.get(key);
+  }
+
+  // The pane's new parts; whoever is writing in one that stays writes on.
+  place(...parts) {
+    const writing = document.activeElement;
+    this.root.replaceChildren(...parts.flat().filter(Boolean));
+    if (writing === this.box?.text) this.box.focus();
   }
 
   fill(messages, place) {
@@ -95,7 +109,7 @@ export class MainView extends Pane {
     const whispers = sorted(state.ephemerals.get(channel.id)).filter((one) => !one.thread_ts);
     const messages = [...sorted(state.messages.get(channel.id)), ...whispers].sort((a, b) => (a.ts < b.ts ? -1 : 1));
     this.older.hidden = !state.more.get(channel.id);
-    this.welcome.hidden = messages.length > 0;
+    this.welcome.hidden = messages.length > 0 || !state.messages.has(channel.id);
     if (this.row) this.row.hidden = messages.length === 0;
     this.fill(messages, { channel: channel.id, thread: "" });
   }
@@ -111,9 +125,6 @@ export class MainView extends Pane {
   }
 
   build(channel, bot, look) {
-    const draft = this.drafts?.get(channel.id) || "";
-    this.drafts ||= new Map();
-    if (this.box) this.drafts.set(this.boxFor, this.box.text.value);
     this.shown = look;
     this.homeMark = "";
     const title = [channel.is_im ? null : icon(channel.is_private ? "lock" : channel.is_ext_shared ? "shared" : "hash"), titleOf(channel)];
@@ -130,18 +141,16 @@ export class MainView extends Pane {
     const scroller = h("div", { class: "scroller" }, this.older, this.welcome, this.list);
     this.row = bot ? h("div", { class: "prompt-row", role: "group", "aria-label": "Suggested questions" }, chips(this.questions(channel), (text) => this.ask(channel, text))) : null;
     this.box = channel.is_member && state.tab === "messages"
-      ? composer({ channel: channel.id, thread: "", placeholder: channel.is_im ? titleOf(channel) : `#${titleOf(channel)}`, sent: this.hooks.sent })
+      ? this.boxOf(channel.id, "", channel.is_im ? titleOf(channel) : `#${titleOf(channel)}`)
       : null;
-    this.boxFor = channel.id;
-    if (this.box) this.box.text.value = draft;
     const foot = state.tab === "home" ? null : this.box ? [this.row, this.box.root]
       : h("div", { class: "join" }, h("span", {}, `You are looking at #${titleOf(channel)}.`), h("button", { class: "button primary", type: "button", onclick: this.hooks.joined }, "Join channel"));
-    this.root.replaceChildren(
+    this.place(
       h("header", { class: "bar" },
         h("button", { class: "icon-button open-drawer", type: "button", "aria-label": "Channels and people", onclick: this.hooks.openDrawer }, icon("menu")),
         h("div", { class: "bar-title" }, h("h2", {}, title), channel.is_im ? null : h("small", { title: people }, `${(channel.members || []).length} members${channel.topic?.value ? ` · ${channel.topic.value}` : ""}`)),
         bot ? h("div", { class: "tabs", role: "tablist" }, tab("messages", "Messages"), tab("home", "Home")) : null),
-      ...[state.tab === "home" ? this.home : scroller, foot].flat().filter(Boolean));
+      state.tab === "home" ? this.home : scroller, foot);
   }
 }
 
@@ -155,11 +164,11 @@ export class ThreadView extends Pane {
       this.shown = key;
       this.list = h("div", { class: "messages", role: "log", "aria-label": "Messages in this thread", "aria-live": "polite" });
       this.status = h("div", { class: "status-bar", role: "status" });
-      this.box = channel?.is_member ? composer({ channel: state.channel, thread: state.thread, placeholder: "thread", sent: this.hooks.sent }) : null;
-      this.root.replaceChildren(...[
+      this.box = channel?.is_member ? this.boxOf(state.channel, state.thread, "thread") : null;
+      this.place(
         h("header", { class: "bar" }, h("div", { class: "bar-title" }, h("h2", {}, "Thread"), h("small", {}, titleOf(channel))),
           h("button", { class: "icon-button", type: "button", "aria-label": "Close thread", onclick: this.hooks.closeThread }, icon("close"))),
-        h("div", { class: "scroller" }, this.list), this.status, this.box?.root].filter(Boolean));
+        h("div", { class: "scroller" }, this.list), this.status, this.box?.root);
     }
     const whispers = sorted(state.ephemerals.get(state.channel)).filter((one) => one.thread_ts === state.thread);
     const messages = [...sorted(state.threads.get(key)), ...whispers].sort((a, b) => (a.ts < b.ts ? -1 : 1));
