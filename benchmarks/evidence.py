@@ -34,6 +34,7 @@ from models.store.audience import WORKSPACE
 from models.store.evidence import enough
 from models.store.search import hybrid
 from models.store.session import Sessions, transaction
+from models.store.tables import BUILT_IN
 from models.store.versions import forget
 
 SHARED = 1.6  # of the made-up models, beside a vector of length 1
@@ -114,7 +115,7 @@ def judge(
     """Every situation's questions, with the documents ``beside`` known as well."""
     verdicts: list[Verdict] = []
     own = chunked(Dataset("", list(beside), [], [], markdown=True))
-    store(sessions, own, encode, scaled=scaled)
+    store(sessions, own, encode, scaled=scaled, origin=BUILT_IN)
     for situation in of:
         if not situation.documents and not beside:
             continue

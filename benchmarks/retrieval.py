@@ -107,12 +107,13 @@ def store(
     encode: Encoder,
     *,
     scaled: bool = True,
+    origin: str = "cli",
 ) -> None:
     """Make every document searchable; ``scaled`` measures the embedding model, as a worker does."""
     for uri, made in chunks.items():
         with transaction(sessions) as session:
             asked = documents.register(
-                session, uri=uri, audience="workspace", title="", origin="cli"
+                session, uri=uri, audience="workspace", title="", origin=origin
             )
             document = documents.claim(session, asked.document_id, worker="bench", lease_s=600)
             assert document is not None

@@ -15,6 +15,7 @@ from pathlib import Path
 from models.settings import Database
 from models.store import blobs, documents, settings
 from models.store.session import Sessions, open_engine, open_sessions
+from models.store.tables import BUILT_IN
 
 KEY = "first_contact"
 JOB = "first_contact_job"
@@ -78,7 +79,7 @@ def register(sessions: Sessions, paths: list[Path]) -> tuple[int | None, list[in
                 uri=path.as_uri(),
                 audience="workspace",
                 title=path.name,
-                origin="cli",
+                origin=BUILT_IN,
                 filename=path.name,
                 mime="text/markdown",
                 blob_sha256=blobs.put(session, data),

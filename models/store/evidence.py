@@ -1,11 +1,11 @@
 """Whether what was found is enough to answer from. Pure.
 
 A passage's strength is a weighted sum of its cosine and its coverage of the question's telling
-words; the strongest passage counts. Cosines of all models are on one scale (``scale``). To an
-embedding model of English all texts of another language are alike, so that for other languages the
-words count most. Among more chunks chance finds more that looks like an answer, so more is wanted.
-Where the question names one thing of a kind, such as invoice 7777, what speaks of others only is
-nothing to answer from, however near it is.
+words; the passage counts that is furthest above what is wanted of it. Cosines of all models are on
+one scale (``scale``). To an embedding model of English all texts of another language are alike, so
+that for other languages the words count most. Among more chunks chance finds more that looks like
+an answer, so more is wanted (``Passage.among``). Where the question names one thing of a kind, such
+as invoice 7777, what speaks of others only is nothing to answer from, however near it is.
 
 ``python -m benchmarks.evidence`` measures it; docs/benchmarks.md has the figures. Of questions on a
 topic that the documents treat without answering them most pass: to see that is the generator's
@@ -46,11 +46,15 @@ class Evidence:
     reason: str
 
 
-def strength(passages: Sequence[Passage], rule: Rule = ENGLISH) -> float:
-    """How well the best of ``passages`` fits the question, 0 where there are none."""
-    return max(
-        (rule.similarity * p.similarity + rule.coverage * p.coverage for p in passages), default=0.0
-    )
+def strength(passage: Passage, rule: Rule) -> float:
+    """How well ``passage`` fits the question."""
+    return rule.similarity * passage.similarity + rule.coverage * passage.coverage
+
+
+def wanted(passage: Passage, rule: Rule) -> float:
+    """How strong ``passage`` must be to answer from."""
+    tens = math.log10(max(FEW, passage.among) / FEW)
+    return rule.wanted + rule.more * min(1.0, tens)
 
 
 def enough(question: str, passages: Sequence[Passage], *, last: str = "") -> Evidence:
@@ -68,7 +72,6 @@ def enough(question: str, passages: Sequence[Passage], *, last: str = "") -> Evi
     if others_only(identifiers, texts):
         return Evidence(False, f"nothing found holds {' or '.join(i.text for i in identifiers)}")
     rule = OTHER if foreign(question) else ENGLISH
-    found = strength(passages, rule)
-    tens = math.log10(max(FEW, *(passage.among for passage in passages)) / FEW)
-    wanted = rule.wanted + rule.more * min(1.0, tens)
-    return Evidence(found >= wanted, f"evidence {found:.2f}, {wanted:.2f} wanted")
+    scored = [(strength(passage, rule), wanted(passage, rule)) for passage in passages]
+    found, needed = max(scored, key=lambda one: one[0] - one[1])
+    return Evidence(found >= needed, f"evidence {found:.2f}, {needed:.2f} wanted")

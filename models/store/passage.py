@@ -30,7 +30,9 @@ class Passage:
     score: float  # fused; orders the passages of one query, best first
     similarity: float  # cosine to the query, in [-1, 1], on the scale of ``scale.REFERENCE``
     coverage: float  # idf-weighted share of the query's words that it holds, in [0, 1]
-    among: int = 0  # chunks it was found among; where there are many, chance alone finds more
+    # Chunks it was found among; where there are many, chance alone finds more. A team's own passage
+    # is found among the team's: the built-in documents are known everywhere, and do not count.
+    among: int = 0
 
     @property
     def headings(self) -> tuple[str, ...]:

@@ -51,7 +51,7 @@ def hybrid(
     if pairs:
         found += search.scored("pair")
     best = fuse(found, lexical_weight=words_weight(query))[:k]
-    return _passages(session, best, search.frequencies.chunks)
+    return _passages(session, best, search.frequencies.chunks, search.built_in)
 
 
 class _Search:
@@ -75,6 +75,7 @@ class _Search:
         ground = session.execute(sql.ground(), values).one()
         self.model: str | None = ground.name
         self.frequencies = terms.frequencies(ground.frequencies)
+        self.built_in = int(ground.built_in)
         self._session = session
         self._limit = limit
         self._visible = {"chunk": ground.chunk, "pair": ground.pair}
@@ -167,7 +168,9 @@ def _literal(vector: Sequence[float]) -> str:
     return "[" + ("%.6g," * len(vector) % tuple(vector))[:-1] + "]"
 
 
-def _passages(session: Session, best: Sequence[tuple[Scored, float]], among: int) -> list[Passage]:
+def _passages(
+    session: Session, best: Sequence[tuple[Scored, float]], chunks: int, built_in: int
+) -> list[Passage]:
     rows: dict[tuple[str, int], Mapping[Any, Any]] = {}
     for kind, statement in sql.FULL_ROWS.items():
         ids = [scored.id for scored, _ in best if scored.kind == kind]
@@ -179,6 +182,7 @@ def _passages(session: Session, best: Sequence[tuple[Scored, float]], among: int
         if (scored.kind, scored.id) in rows:
             values = dict(rows[scored.kind, scored.id])
             del values["id"]
+            among = chunks if values.pop("built_in") else max(0, chunks - built_in)
             values["heading_path"] = tuple(values["heading_path"])
             passages.append(
                 Passage(

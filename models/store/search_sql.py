@@ -61,6 +61,8 @@ _GROUND = """
             WHERE c.state = 'approved' AND c.audience = ANY(:audience) LIMIT :bound) AS visible
         ) AS pair,
         (<frequencies>) AS frequencies,
+        (SELECT coalesce(sum((SELECT count(*) FROM chunks c WHERE c.document_id = d.id)), 0)
+            FROM documents d WHERE d.origin = 'built-in') AS built_in,
         (SELECT count(set_config(name, value, true)) FROM (VALUES <settings>) AS v(name, value))
     FROM (VALUES (1)) AS one LEFT JOIN embedding_models m ON m.name = (<active>)
 """
@@ -142,7 +144,7 @@ FULL_ROWS = {
         """
         SELECT c.id, c.id AS chunk_id, cast(NULL AS bigint) AS pair_id, c.hash, c.document_id,
             d.uri, d.link, d.title, c.heading_path, c.page, c.row, c.sheet, c.text, c.audience,
-            d.updated_at
+            d.updated_at, d.origin = 'built-in' AS built_in
         FROM chunks c JOIN documents d ON d.id = c.document_id WHERE c.id = ANY(:ids)
         """
     ),
@@ -152,7 +154,7 @@ FULL_ROWS = {
             cast(NULL AS bigint) AS document_id, 'pair:' || id AS uri, cast(NULL AS text) AS link,
             question AS title, cast('{}' AS text[]) AS heading_path, cast(NULL AS int) AS page,
             cast(NULL AS int) AS row, cast(NULL AS text) AS sheet, answer AS text, audience,
-            coalesce(decided_at, created_at) AS updated_at
+            coalesce(decided_at, created_at) AS updated_at, false AS built_in
         FROM pairs WHERE id = ANY(:ids)
         """
     ),
@@ -164,7 +166,8 @@ def ground() -> TextClause:
     """What a query stands on, in one row.
 
     ``model``, ``name``, ``dimensions`` and the scale of the active embedding model, the number of
-    visible rows by kind up to ``:bound``, ``frequencies``. Values: audience, bound, lexemes.
+    visible rows by kind up to ``:bound``, ``frequencies``, the chunks that are ``built_in``.
+    Values: audience, bound, lexemes.
     """
     return text(
         _GROUND.replace("<settings>", _SETTINGS)

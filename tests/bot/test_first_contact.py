@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from bot.first_contact import JOB, own_documents, register
 from models.store import documents, settings
 from models.store.audience import WORKSPACE, Audience
 from models.store.session import Sessions, transaction
-from models.store.tables import Document
+from models.store.tables import BUILT_IN, Document
 
 pytestmark = pytest.mark.integration
 
@@ -31,6 +32,9 @@ def test_a_changed_checkout_is_read_again_and_the_forgotten_stays_away(
     _, again = register(sessions, paths)
     assert len(again) == 1
     assert again != [second]
+    with sessions() as session:
+        known = session.scalars(select(Document)).all()
+    assert [document.origin for document in known] == [BUILT_IN, BUILT_IN]
 
 
 def test_what_is_only_written_down_is_told_and_may_be_begun(

@@ -8,6 +8,7 @@ are a lease that a sweep may take over once it has run out; ``audience`` is ``wo
 from models.store.tables.answers import Answer, ExpertRequest, Feedback, Question
 from models.store.tables.base import AUDIENCE_CHECK, Base, Json, Lease
 from models.store.tables.documents import (
+    BUILT_IN,
     Blob,
     Chunk,
     Document,
@@ -31,6 +32,7 @@ from models.store.tables.workspace import Audit, Member, Setting
 
 __all__ = [
     "AUDIENCE_CHECK",
+    "BUILT_IN",
     "Adapter",
     "Answer",
     "Audit",

@@ -21,6 +21,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from models.store.tables.base import AUDIENCE_CHECK, Base, Json, Lease, key, now, states
 
+BUILT_IN = "built-in"  # origin of the project's own documentation, which no team brought
+
 
 class Blob(Base):
     """Bytes that the bot or the command line brought; workers read these, never paths."""
@@ -80,6 +82,7 @@ class Document(Lease, Base):
         ),
         Index("documents_open", "id", postgresql_where=sql("state IN ('pending', 'processing')")),
         Index("documents_external", "external_id"),
+        Index("documents_built_in", "id", postgresql_where=sql("origin = 'built-in'")),
     )
 
     id: Mapped[int] = key()
@@ -91,7 +94,7 @@ class Document(Lease, Base):
     filename: Mapped[str | None]
     mime: Mapped[str | None]
     blob_sha256: Mapped[str | None] = mapped_column(ForeignKey("blobs.sha256"))
-    origin: Mapped[str]  # cli, watch, slack_file, slack_text, url
+    origin: Mapped[str]  # cli, watch, slack_file, slack_text, url, built-in
     external_id: Mapped[str | None]  # Slack file id
     added_by: Mapped[str | None]  # Slack user id, or none for the command line
     job_id: Mapped[int | None] = mapped_column(ForeignKey("ingest_jobs.id", ondelete="SET NULL"))

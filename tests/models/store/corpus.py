@@ -24,13 +24,14 @@ def add(
     *,
     audience: str = "workspace",
     title: str = "A document",
+    origin: str = "cli",
 ) -> int:
     """A searchable document of ``texts`` (text -> its vector); returns its id."""
     for vector in texts.values():
         model = embeddings.ensure_model(session, MODEL, len(vector))
         break
     embeddings.put(session, model, {digest(text): vector for text, vector in texts.items()})
-    asked = documents.register(session, uri=uri, audience=audience, title=title, origin="cli")
+    asked = documents.register(session, uri=uri, audience=audience, title=title, origin=origin)
     document = documents.claim(session, asked.document_id, worker="w", lease_s=60)
     assert document is not None
     report = documents.swap(

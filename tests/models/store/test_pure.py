@@ -112,6 +112,14 @@ def test_evidence() -> None:
     assert not enough("  ", [passage(0.9, 1)]).ok
 
 
+def test_what_is_found_among_few_needs_no_more_for_what_lies_beside_it() -> None:
+    ours = dataclasses.replace(passage(0.35, 0.17), among=40)
+    built_in = dataclasses.replace(passage(0.36, 0.17), among=900)
+    assert enough("Where is the boat?", [built_in, ours]).ok
+    assert not enough("Where is the boat?", [built_in]).ok
+    assert not enough("Where is the boat?", [dataclasses.replace(ours, among=940)]).ok
+
+
 def test_other_things_of_a_kind_are_no_evidence_for_the_one_asked_for() -> None:
     other = dataclasses.replace(
         passage(0.9, 0.7), text="Invoice number 1338. The total is 9 euros."

@@ -11,7 +11,7 @@ from models.store import embeddings, lexical, search, search_sql
 from models.store.audience import WORKSPACE, Audience
 from models.store.search import Passage, hybrid
 from models.store.session import Sessions, transaction
-from models.store.tables import Pair
+from models.store.tables import BUILT_IN, Pair
 from tests.models.store import corpus
 
 pytestmark = pytest.mark.integration
@@ -48,6 +48,18 @@ def test_the_one_that_holds_the_identifier_comes_before_those_that_hold_all_else
     with sessions() as session:
         found = hybrid(session, query=asked, vector=[1, 0, 0], audience=WORKSPACE)
     assert found[0].uri == "file:///code"
+
+
+def test_a_teams_passage_is_found_among_the_teams_own(sessions: Sessions) -> None:
+    with transaction(sessions) as session:
+        built_in = {f"The bot reads page {number}.": [0.0, 1.0] for number in range(5)}
+        corpus.add(session, "file:///guide.md", built_in, origin=BUILT_IN)
+        ours = {"The boat leaves at nine.": [1.0, 0.0], "Nobody reads it.": [0.9, 0.1]}
+        corpus.add(session, "file:///boat.md", ours)
+    with sessions() as session:
+        found = hybrid(session, query="boat", vector=[1, 0], audience=WORKSPACE)
+    among = {(passage.uri, passage.among) for passage in found}
+    assert among == {("file:///boat.md", 2), ("file:///guide.md", 7)}
 
 
 def test_an_empty_audience_sees_nothing(sessions: Sessions) -> None:
