@@ -20,7 +20,7 @@ PASSAGES = ("passages", "context_passages", "contexts", "passage")
 LANGUAGE = ("language", "lang")
 LEDGER = frozenset({"origin", "state", "audience"})  # together only in what an export wrote
 LONGEST = 20_000  # characters of a question or an answer
-_PERSON = re.compile(r"[A-Z0-9]+")
+_SLACK_ID = re.compile(r"[A-Z0-9]+")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*")
 _HASH = re.compile(r"[0-9a-f]{64}")
 
@@ -40,6 +40,7 @@ def as_json(pair: Pair) -> dict[str, Any]:
         "audience": pair.audience,
         "author": pair.author,
         "asker": pair.asker,
+        "channel": pair.channel_id,
         "contributors": pair.contributors,
         "consent": pair.consent,
         "locked": pair.locked,
@@ -97,14 +98,15 @@ def _ledger(named: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(contributors, list):
         raise BadRow("Its contributors are no list of Slack user ids.")
     people = {
-        "author": _person(named.get("author")),
-        "asker": _person(named.get("asker")),
-        "contributors": tuple(filter(None, map(_person, contributors))),
+        "author": _slack_id(named.get("author")),
+        "asker": _slack_id(named.get("asker")),
+        "contributors": tuple(filter(None, map(_slack_id, contributors))),
     }
     if named["state"] not in STATES:
         raise BadRow(f"{_shown(named['state'])} is no state of a pair: {', '.join(STATES)}.")
     reason = named.get("reason")
     return people | {
+        "channel_id": _slack_id(named.get("channel"), "channel"),
         "state": named["state"],
         "reason": None if reason is None else _text(reason, "reason"),
         "consent": _truth(named, "consent"),
@@ -112,9 +114,9 @@ def _ledger(named: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _person(value: Any) -> str | None:
-    if value is not None and not _fits(_PERSON, value):
-        raise BadRow(f"{_shown(value)} is no Slack user id.")
+def _slack_id(value: Any, of: str = "user") -> str | None:
+    if value is not None and not _fits(_SLACK_ID, value):
+        raise BadRow(f"{_shown(value)} is no Slack {of} id.")
     return None if value is None else str(value)
 
 

@@ -1,4 +1,4 @@
-"""What came with the program is told from what a team brought."""
+"""What came with the program is told from what a team brought; pairs know where they were asked."""
 
 from __future__ import annotations
 
@@ -13,14 +13,24 @@ depends_on = None
 # What is built in was asked for under this name before it had an origin of its own.
 _JOBS = "SELECT id FROM ingest_jobs WHERE label = 'the project''s own documentation'"
 
+# Where the question is still there, and all in its channel may read it.
+_ASKED_IN = """
+    UPDATE pairs SET channel_id = q.channel_id
+    FROM answers a JOIN questions q ON q.id = a.question_id
+    WHERE a.id = pairs.answer_id AND q.audience NOT LIKE 'user:%'
+"""
+
 
 def upgrade() -> None:
     op.create_index(
         "documents_built_in", "documents", ["id"], postgresql_where=sa.text("origin = 'built-in'")
     )
     op.execute(f"UPDATE documents SET origin = 'built-in' WHERE job_id IN ({_JOBS})")  # noqa: S608
+    op.add_column("pairs", sa.Column("channel_id", sa.Text(), nullable=True))
+    op.execute(_ASKED_IN)
 
 
 def downgrade() -> None:
+    op.drop_column("pairs", "channel_id")
     op.execute("UPDATE documents SET origin = 'cli' WHERE origin = 'built-in'")
     op.drop_index("documents_built_in", table_name="documents")

@@ -37,6 +37,7 @@ class NewPair:
     asker: str | None = None  # Slack user id whose words the question is
     contributors: Sequence[str] = ()  # others whose words may be heard in it
     answer_id: int | None = None
+    channel_id: str | None = None  # the channel that it was asked in, if all there may read it
     audience: str = EVERYONE  # of the place it was asked in; narrowed by every passage
     consent: bool = False  # given with the words themselves, as an import does
     language: str | None = None
@@ -98,6 +99,7 @@ def propose(session: Session, new: NewPair) -> Pair:
         asker=new.asker,
         contributors=list(new.contributors),
         answer_id=new.answer_id,
+        channel_id=new.channel_id,
         consent=new.consent,
         audience=audience,
         language=new.language,

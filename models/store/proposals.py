@@ -54,6 +54,7 @@ def from_answer(
             asker=asked.user_id,
             contributors=sorted(people - {author, asked.user_id}),
             answer_id=answer.id,
+            channel_id=None if asked.audience.startswith("user:") else asked.channel_id,
             audience=common(asked.audience, of_pairs) or NO_ONE,
         ),
     )

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from models.store import lineage, outbox
 from models.store.audience import EVERYONE, NO_ONE, common
-from models.store.tables import Answer, Document, Pair, Question
+from models.store.tables import Document, Pair, Question
 
 # Gone is what no live chunk of any document holds any more.
 _STALE = text(
@@ -177,10 +177,9 @@ def narrow_channel(session: Session, channel_id: str) -> list[int]:
     What was trained on them is withdrawn. Returns the ids of pairs whose audience changed.
     """
     key = f"channel:{channel_id}"
-    here = (Question.channel_id == channel_id) & Question.audience.in_((EVERYONE, key))
-    session.execute(update(Question).where(here).values(audience=key))
-    asked = select(Answer.id).join(Question, Question.id == Answer.question_id).where(here)
-    came_of_it = session.scalars(select(Pair.id).where(Pair.answer_id.in_(asked))).all()
+    asked = (Question.channel_id == channel_id) & (Question.audience == EVERYONE)
+    session.execute(update(Question).where(asked).values(audience=key))
+    came_of_it = session.scalars(select(Pair.id).where(Pair.channel_id == channel_id)).all()
     changed = _narrow(session, came_of_it, within=key)
     lineage.narrowed(session, changed, actor="night")
     return changed

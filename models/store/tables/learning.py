@@ -45,6 +45,8 @@ class Pair(Base):
     # Others whose words are in it: authors before an edit, and whoever edited the question.
     contributors: Mapped[list[str]] = mapped_column(server_default=sql("'{}'"), default=list)
     answer_id: Mapped[int | None] = mapped_column(ForeignKey("answers.id", ondelete="SET NULL"))
+    # Slack channel in which it was asked for all there to read; stays when the question expires.
+    channel_id: Mapped[str | None]
     consent: Mapped[bool] = mapped_column(Boolean, server_default="false", default=False)
     locked: Mapped[bool] = mapped_column(Boolean, server_default="false", default=False)
     state: Mapped[str] = mapped_column(server_default="proposed", default="proposed")

@@ -65,7 +65,7 @@ def test_an_export_gives_the_same_ledger_elsewhere(
         pair(session, "Rejected?", "Nonsense.", state="rejected")
         locked = pair(session, "Open?", "At six\u2028sharp [2].", passages=SHOWN, asker="U6")
         locked.locked, locked.contributors = True, ["U7"]
-        pair(session, "Waiting?", state="proposed").language = "en"
+        pair(session, "Waiting?", state="proposed", channel_id="C7").language = "en"
         stale = pair(session, "Old?", passages=SHOWN)
         stale.state, stale.reason = "stale", "A source has changed."
     first, again = tmp_path / "first.jsonl", tmp_path / "again.jsonl"

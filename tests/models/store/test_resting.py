@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from models.store import adapters, documents, pairs, proposals, resting
+from models.store import adapters, documents, forgetting, pairs, proposals, resting
 from models.store.audience import NO_ONE
 from models.store.session import Sessions, transaction
 from models.store.tables import Answer, Pair, Question
@@ -163,8 +164,9 @@ def test_a_removal_while_an_imported_pair_settles_is_noticed(sessions: Sessions)
         assert live_name(session) is None
 
 
+@pytest.mark.parametrize("expired", [False, True])
 def test_a_channel_that_goes_private_takes_its_questions_and_pairs_along(
-    sessions: Sessions,
+    sessions: Sessions, expired: bool
 ) -> None:
     # Arrange
     with transaction(sessions) as session:
@@ -184,7 +186,14 @@ def test_a_channel_that_goes_private_takes_its_questions_and_pairs_along(
         learned, alone, elsewhere = rows
         night(session, {learned.id: "training"})
         assert elsewhere.id == learned.id  # the same words for the same people
-        other = pair(session, "Where?", audience="channel:C1", answer_id=learned.answer_id)
+        other = pair(session, "Where?", audience="channel:C1", channel_id="C9")
+
+    if expired:
+        with transaction(sessions) as session:
+            session.execute(
+                update(Question).values(created_at=dt.datetime(2026, 1, 1, tzinfo=dt.UTC))
+            )
+            assert forgetting.expire(session, days=30) == 3
 
     # Act
     with transaction(sessions) as session:
@@ -193,7 +202,8 @@ def test_a_channel_that_goes_private_takes_its_questions_and_pairs_along(
     # Assert
     with transaction(sessions) as session:
         asked_in = select(Question.audience).order_by(Question.id)
-        assert session.scalars(asked_in).all() == ["channel:C9", "user:U1", "workspace"]
+        left = [] if expired else ["channel:C9", "user:U1", "workspace"]
+        assert session.scalars(asked_in).all() == left
         assert session.get_one(Pair, learned.id).audience == "channel:C9"
         assert session.get_one(Pair, alone.id).audience == "user:U1"
         assert session.get_one(Pair, other.id).state == "stale"
