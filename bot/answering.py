@@ -160,7 +160,7 @@ def _generate(
     if not text:
         yield _refusal("the model said nothing", passages, clock, base.id, name)
         return
-    citations = numbering.citations()
+    citations = numbering.citations(text)
     yield Done(
         text=text,
         refused=False,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from models.store.search import Passage
+from models.store.passage import Passage, rows
 
 _CODE = re.compile(r"(```.*?(?:```|\Z)|`[^`\n]*`)", re.DOTALL)
 _MARK = re.compile(r"\[(\d{1,3})\]")
@@ -38,21 +39,58 @@ class Citation:
         return {**asdict(self), "updated_at": self.updated_at.isoformat()}
 
 
-def place(passage: Passage) -> str:
-    """Where in its source a passage stands: ``p. 3``, ``Sheet1, from row 12``, ``Leave › Sick``."""
+def _quotes(text: str) -> Mapping[int, list[str]]:
+    """What stands before each mark of an answer, by the mark's number."""
+    found: dict[int, list[str]] = defaultdict(list)
+    said, *rest = _MARK.split(text)
+    for number, after in zip(rest[::2], rest[1::2], strict=True):
+        found[int(number)].append(said)
+        said = after if after.strip() else said  # [1][2] stand behind the same words
+    return found
+
+
+def place(passage: Passage, quotes: Sequence[str] = ()) -> str:
+    """Where in its source a passage stands: ``p. 3``, ``Sheet1, rows 3 to 7``, ``Leave › Sick``.
+
+    Of a table, those rows alone that ``quotes`` repeat, if they can be told.
+    """
     parts = []
     if passage.page is not None:
         parts.append(f"p. {passage.page}")
     if passage.sheet:
         parts.append(passage.sheet)
     if passage.row is not None:
-        # The first of them; with its header two lines are one row.
-        several = passage.text.count("\n") > 1
-        parts.append(f"from row {passage.row}" if several else f"row {passage.row}")
+        quoted = _quoted(passage, quotes)
+        several = "row" if len(quoted) == 1 else "rows"
+        whole = rows(passage.row, passage.last_row, passage.text)
+        parts.append(f"{several} {', '.join(map(str, quoted))}" if quoted else whole)
     headings = [part for part in passage.headings if part]
     if headings and not passage.sheet:
         parts.append(" › ".join(headings[-2:]))
     return ", ".join(parts)
+
+
+def _quoted(passage: Passage, quotes: Sequence[str]) -> list[int]:
+    """The rows of a table that hold ``quotes``; none where any of these is in no row, or in doubt.
+
+    A line below the header is a row, unless the table has empty ones.
+    """
+    lines = passage.text.split("\n")[1:]
+    if passage.row is None or passage.last_row != passage.row + len(lines) - 1:
+        return []
+    found: set[int] = set()
+    for quote in quotes:
+        repeated = [n for n, line in enumerate(lines, passage.row) if _repeats(quote, line)]
+        if not repeated:
+            return []
+        found.update(repeated)
+    return sorted(found)
+
+
+def _repeats(quote: str, row: str) -> bool:
+    """Whether every cell of ``row`` stands in ``quote``."""
+    cells = [re.escape(cell.strip()) for cell in row.split("|") if cell.strip()]
+    return all(re.search(rf"(?<![\w-]){cell}(?![\w-])", quote) for cell in cells)
 
 
 def snippet(text: str) -> str:
@@ -79,15 +117,16 @@ class Numbering:
         ]
         return "".join(parts)
 
-    def citations(self) -> tuple[Citation, ...]:
-        """The sources cited so far, in order of their numbers."""
+    def citations(self, text: str) -> tuple[Citation, ...]:
+        """The sources cited so far, in order of their numbers, by ``text``, which cites them."""
+        quotes = _quotes(text)
         return tuple(
             Citation(
                 n=n,
                 title=passage.title or passage.uri,
                 uri=passage.uri,
                 link=passage.link,
-                place=place(passage),
+                place=place(passage, quotes[n]),
                 snippet=snippet(passage.text),
                 updated_at=passage.updated_at,
                 document_id=passage.document_id,

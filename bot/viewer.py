@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from bot.links import Links
-from models.store.passage import below
+from models.store.passage import below, rows
 from models.store.session import Sessions
 from models.store.tables import Chunk, Document
 
@@ -113,7 +113,7 @@ def _place(chunk: Chunk, title: str) -> str:
     if chunk.sheet:
         parts.append(chunk.sheet)
     if chunk.row is not None:
-        parts.append(f"row {chunk.row}")
+        parts.append(rows(chunk.row, chunk.last_row, chunk.text))
     return " › ".join(parts)
 
 

@@ -124,11 +124,14 @@ def _row(passage: Passage) -> dict[str, Any]:
         "heading": " › ".join(passage.headings),
         "page": passage.page,
         "row": passage.row,
+        "last_row": passage.last_row,
         "link": passage.link,
     }
 
 
 def _page(found: Sequence[Passage]) -> str:
+    from models.store.passage import rows
+
     if not found:
         return "Nothing was found."
     width = min(100, shutil.get_terminal_size().columns)
@@ -138,7 +141,7 @@ def _page(found: Sequence[Passage]) -> str:
         if passage.page is not None:
             places.append(f"page {passage.page}")
         if passage.row is not None:
-            places.append(f"row {passage.row}")
+            places.append(rows(passage.row, passage.last_row, passage.text))
         text = textwrap.shorten(passage.text, 3 * width, placeholder=" …")
         blocks.append(
             f"{number:2}. {click.style(' › '.join(filter(None, places)), bold=True)}"

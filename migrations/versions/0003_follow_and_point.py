@@ -1,4 +1,4 @@
-"""What came with the program is told from what a team brought; pairs know where they were asked."""
+"""What came with the program is known by its origin; pairs know their channel, chunks rows."""
 
 from __future__ import annotations
 
@@ -28,9 +28,11 @@ def upgrade() -> None:
     op.execute(f"UPDATE documents SET origin = 'built-in' WHERE job_id IN ({_JOBS})")  # noqa: S608
     op.add_column("pairs", sa.Column("channel_id", sa.Text(), nullable=True))
     op.execute(_ASKED_IN)
+    op.add_column("chunks", sa.Column("last_row", sa.Integer(), nullable=True))
 
 
 def downgrade() -> None:
+    op.drop_column("chunks", "last_row")
     op.drop_column("pairs", "channel_id")
     op.execute("UPDATE documents SET origin = 'cli' WHERE origin = 'built-in'")
     op.drop_index("documents_built_in", table_name="documents")

@@ -23,6 +23,7 @@ class Passage:
     heading_path: tuple[str, ...]
     page: int | None  # 1-based page or slide
     row: int | None  # 1-based first row of a table
+    last_row: int | None = None  # none: not known
     sheet: str | None
     text: str
     audience: str
@@ -57,6 +58,13 @@ class Passage:
         given["heading_path"] = tuple(given["heading_path"])
         given["updated_at"] = dt.datetime.fromisoformat(given["updated_at"])
         return cls(**given)
+
+
+def rows(first: int, last: int | None, text: str) -> str:
+    """Which rows of a table a passage of ``text`` holds: ``row 3``, ``rows 3 to 7``."""
+    if last is None and text.count("\n") > 1:  # with its header two lines are one row
+        return f"from row {first}"
+    return f"row {first}" if last is None or last == first else f"rows {first} to {last}"
 
 
 def below(title: str, heading_path: Sequence[str]) -> tuple[str, ...]:

@@ -143,8 +143,8 @@ FULL_ROWS = {
     "chunk": text(
         """
         SELECT c.id, c.id AS chunk_id, cast(NULL AS bigint) AS pair_id, c.hash, c.document_id,
-            d.uri, d.link, d.title, c.heading_path, c.page, c.row, c.sheet, c.text, c.audience,
-            d.updated_at, d.origin = 'built-in' AS built_in
+            d.uri, d.link, d.title, c.heading_path, c.page, c.row, c.last_row, c.sheet, c.text,
+            c.audience, d.updated_at, d.origin = 'built-in' AS built_in
         FROM chunks c JOIN documents d ON d.id = c.document_id WHERE c.id = ANY(:ids)
         """
     ),
@@ -153,7 +153,8 @@ FULL_ROWS = {
         SELECT id, cast(NULL AS bigint) AS chunk_id, id AS pair_id, question_hash AS hash,
             cast(NULL AS bigint) AS document_id, 'pair:' || id AS uri, cast(NULL AS text) AS link,
             question AS title, cast('{}' AS text[]) AS heading_path, cast(NULL AS int) AS page,
-            cast(NULL AS int) AS row, cast(NULL AS text) AS sheet, answer AS text, audience,
+            cast(NULL AS int) AS row, cast(NULL AS int) AS last_row, cast(NULL AS text) AS sheet,
+            answer AS text, audience,
             coalesce(decided_at, created_at) AS updated_at, false AS built_in
         FROM pairs WHERE id = ANY(:ids)
         """

@@ -27,6 +27,7 @@ class NewChunk:
     heading_path: tuple[str, ...] = ()
     page: int | None = None  # 1-based
     row: int | None = None  # 1-based first row of a table
+    last_row: int | None = None
     sheet: str | None = None
     token_count: int = 0
 
@@ -175,7 +176,8 @@ def _locked(session: Session, document_id: int) -> Document | None:
 def _place(row: Chunk, position: int, new: NewChunk) -> None:
     row.position, row.text = position, new.text.replace("\x00", "")
     row.heading_path = [part.replace("\x00", "") for part in new.heading_path]
-    row.page, row.row, row.sheet, row.token_count = new.page, new.row, new.sheet, new.token_count
+    row.page, row.row, row.last_row, row.sheet = new.page, new.row, new.last_row, new.sheet
+    row.token_count = new.token_count
 
 
 def _index(row: Chunk, title: str) -> None:

@@ -152,16 +152,39 @@ def test_citations_count_in_order_of_appearance_and_places_share_a_number() -> N
         passage("a", page=1, heading_path=()),
     ]
     numbering = Numbering(passages)
-    assert numbering.renumber("B [2]. A [3][1]. `x[1]`") == "B [1]. A [2]. `x[1]`"
-    assert [(one.n, one.uri, one.place) for one in numbering.citations()] == [
+    text = numbering.renumber("B [2]. A [3][1]. `x[1]`")
+    assert text == "B [1]. A [2]. `x[1]`"
+    assert [(one.n, one.uri, one.place) for one in numbering.citations(text)] == [
         (1, "b", "p. 2"),
         (2, "a", "p. 1"),
     ]
 
 
-def test_several_rows_are_cited_from_the_first_one_on() -> None:
-    assert place(passage(row=72, text="SKU | Price\nHP-1 | 2")) == "row 72, Parents"
-    assert place(passage(row=72, text="SKU | Price\nHP-1 | 2\nHP-2 | 3")) == "from row 72, Parents"
+PRICES = "SKU | Price\nHP-1 | 2\nHP-12 | 2\nHP-2 | 12"
+
+
+@pytest.mark.parametrize(
+    ("said", "where"),
+    [
+        ("SKU: HP-12; Price: 2 [1]", "row 73"),
+        ("- SKU: HP-1; Price: 2 [1]\n- SKU: HP-2; Price: 12 [1][2]", "rows 72, 74"),
+        ("HP-12 costs less than HP-2 [1]", "rows 72 to 74"),
+        ("SKU: HP-1; Price: 2 [1] And so does the other [1]", "rows 72 to 74"),
+    ],
+)
+def test_the_row_that_is_quoted_is_cited(said: str, where: str) -> None:
+    table = passage(row=72, last_row=74, text=PRICES, heading_path=())
+    numbering = Numbering([table, passage("b")])
+    assert numbering.citations(numbering.renumber(said))[0].place == where
+
+
+def test_rows_that_cannot_be_told_apart_are_cited_together() -> None:
+    with_an_empty_one = passage(row=72, last_row=75, text=PRICES, heading_path=())
+    assert place(with_an_empty_one, ["SKU: HP-2; Price: 12"]) == "rows 72 to 75"
+    single = passage(row=72, last_row=72, text="SKU | Price\nHP-1 | 2")
+    assert place(single) == "row 72, Parents"
+    of_before = passage(row=72, text=PRICES)
+    assert place(of_before, ["SKU: HP-2; Price: 12"]) == "from row 72, Parents"
 
 
 def test_an_answers_footer() -> None:
@@ -172,7 +195,7 @@ def test_an_answers_footer() -> None:
         refused=False,
         grounded=True,
         reason="",
-        citations=numbering.citations(),
+        citations=numbering.citations("Yes. [1]"),
         generator="extractive",
     )
     blocks = answers.footer(done, answer_id=7, link_of=lambda one: one.link, now=NOW)

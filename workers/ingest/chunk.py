@@ -41,6 +41,7 @@ class ChunkOfText:
     heading_path: tuple[str, ...]
     page: int | None  # 1-based page or slide on which it begins
     row: int | None  # 1-based first row of a table
+    last_row: int | None
     sheet: str | None
     token_count: int  # estimated, headings included
     hash: str  # of headings and text
@@ -102,11 +103,13 @@ def _chunks(
     )
     for part in parts:
         text = text_of(part)
+        rows = [unit.row for unit in part if unit.row is not None]
         yield ChunkOfText(
             text=text,
             heading_path=path,
             page=first.page,
-            row=next((unit.row for unit in part if unit.row is not None), None),
+            row=min(rows, default=None),
+            last_row=max(rows, default=None),
             sheet=first.sheet,
             token_count=estimate(" ".join(path)) + estimate(text),
             hash=wording_hash(path, text),

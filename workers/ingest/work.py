@@ -165,6 +165,7 @@ def _row(made: ChunkOfText) -> documents.NewChunk:
         heading_path=tuple(_storable(heading) for heading in made.heading_path),
         page=made.page,
         row=made.row,
+        last_row=made.last_row,
         sheet=_storable(made.sheet) if made.sheet is not None else None,
         token_count=made.token_count,
     )

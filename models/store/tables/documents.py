@@ -137,6 +137,7 @@ class Chunk(Base):
     heading_path: Mapped[list[str]] = mapped_column(server_default=sql("'{}'"), default=list)
     page: Mapped[int | None] = mapped_column(Integer)  # 1-based page or slide
     row: Mapped[int | None] = mapped_column(Integer)  # 1-based first row of a table
+    last_row: Mapped[int | None] = mapped_column(Integer)  # none: not known
     sheet: Mapped[str | None]
     token_count: Mapped[int] = mapped_column(Integer)
     tsv: Mapped[Any] = mapped_column(TSVECTOR)

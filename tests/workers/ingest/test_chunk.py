@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import random
 import re
 from functools import partial
@@ -67,6 +68,9 @@ def test_table_rows_repeat_only_their_header(rows: list[str], header: str) -> No
             text = text.removeprefix(header + "\n")
         body.append(text)
         assert made.row is None or made.row >= 2
+    covered = [(made.row, made.last_row) for made in chunk(table) if made.row and made.last_row]
+    assert (covered[0][0], covered[-1][1]) == (2, len(rows) + 1)
+    assert all(0 <= later[0] - one[1] <= 1 for one, later in itertools.pairwise(covered))
     assert squeezed("".join(body)).removeprefix(squeezed(header)) == squeezed(
         "".join(rows)
     ) or squeezed("".join(body)) == squeezed("".join(rows))

@@ -14,7 +14,9 @@ from sqlalchemy import func, select
 
 from bot.embedded.redis import Redis
 from models.store import blobs, claims, documents
+from models.store.audience import WORKSPACE
 from models.store.scale import PAIRS
+from models.store.search import hybrid
 from models.store.session import Sessions, transaction
 from models.store.tables import Chunk, Document, Embedding
 from tests.workers.ingest.conftest import StubEmbeddings
@@ -68,6 +70,14 @@ def test_an_edit_embeds_only_what_changed(
     assert work.ingest(sessions, document_id, worker="w", tools=tools)
     assert len(embeddings_server.texts) == 1
     assert row(sessions, document_id).report == {"kept": 29, "added": 1, "removed": 1}
+
+
+def test_what_is_found_in_a_table_knows_its_rows(sessions: Sessions, tools: Tools) -> None:
+    table = "| Part | Price |\n|---|---|\n| Valve | 7 |\n| Pump | 8 |\n| Hose | 9 |\n"
+    work.ingest(sessions, register(sessions, table), worker="w", tools=tools)
+    with sessions() as session:
+        (found,) = hybrid(session, query="hose", vector=[], audience=WORKSPACE)
+    assert (found.row, found.last_row) == (2, 4)
 
 
 def test_a_failed_document_keeps_its_old_version(sessions: Sessions, tools: Tools) -> None:
