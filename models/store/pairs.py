@@ -59,6 +59,25 @@ def propose(session: Session, new: NewPair) -> Pair:
     It rests on the passages that its answer cites; where it cites none, on the first. Raises
     ``PairRefused`` where there is nothing to learn, or nobody in common may see all of it.
     """
+    made = drafted(session, new)
+    known = session.scalars(
+        select(Pair)
+        .where(
+            Pair.question_hash == made.question_hash,
+            Pair.answer == made.answer,
+            Pair.audience == made.audience,
+        )
+        .with_for_update()
+    ).first()
+    if known is not None:
+        return rejoined(known, made)
+    session.add(made)
+    session.flush()
+    return made
+
+
+def drafted(session: Session, new: NewPair) -> Pair:
+    """The row that ``new`` makes, not added yet. Raises ``PairRefused`` as ``propose`` does."""
     question, answer = _clean(new.question), _clean(new.answer)
     if not question or not answer:
         raise PairRefused("A pair needs a question and an answer.")
@@ -73,24 +92,9 @@ def propose(session: Session, new: NewPair) -> Pair:
     audience = common(new.audience, [*([p["audience"]] for p in passages), *now.values()])
     if audience is None:
         raise PairRefused("Its sources are not visible to the same people, so it stays unlearned.")
-    key = question_hash(question)
-    known = session.scalars(
-        select(Pair)
-        .where(Pair.question_hash == key, Pair.answer == answer, Pair.audience == audience)
-        .with_for_update()
-    ).first()
-    if known is not None:
-        if known.state == "stale":
-            known.state, known.reason = "proposed", None
-            known.passages, known.chunk_hashes = passages, hashes
-            known.settled_at = None
-        known.consent = known.consent or new.consent
-        others = {*known.contributors, *new.contributors} - {known.author, known.asker}
-        known.contributors = sorted(others)
-        return known
-    pair = Pair(
+    return Pair(
         question=question,
-        question_hash=key,
+        question_hash=question_hash(question),
         answer=answer,
         passages=passages,
         chunk_hashes=hashes,
@@ -101,13 +105,24 @@ def propose(session: Session, new: NewPair) -> Pair:
         answer_id=new.answer_id,
         channel_id=new.channel_id,
         consent=new.consent,
+        locked=False,
+        state="proposed",
         audience=audience,
         language=new.language,
         tsv=lexical.tsvector(question),
     )
-    session.add(pair)
-    session.flush()
-    return pair
+
+
+def rejoined(known: Pair, made: Pair) -> Pair:
+    """``known``, whose row is locked, after ``made`` has said the same to the same people."""
+    if known.state == "stale":
+        known.state, known.reason = "proposed", None
+        known.passages, known.chunk_hashes = made.passages, made.chunk_hashes
+        known.settled_at = None
+    known.consent = known.consent or made.consent
+    others = {*known.contributors, *made.contributors} - {known.author, known.asker}
+    known.contributors = sorted(others)
+    return known
 
 
 def decide(
@@ -119,10 +134,19 @@ def decide(
     refused. A stale one rests on nothing then: it is given the passages of today.
     """
     pair = _locked(session, pair_id)
+    decided(session, pair, state=state, actor=actor, reason=reason, at=func.now())
+    session.flush()
+    return pair
+
+
+def decided(
+    session: Session, pair: Pair, *, state: str, actor: str, reason: str | None, at: Any
+) -> None:
+    """Decide as ``decide`` does, ``at`` a time, on a pair whose row is locked or to be inserted."""
     if state not in ("approved", "rejected"):
         raise PairRefused(f"A pair is approved or rejected, not {state}.")
     if pair.locked and state == "rejected":
-        raise PairRefused(f"Pair {pair_id} is locked; unlock it first.")
+        raise PairRefused(f"Pair {pair.id} is locked; unlock it first.")
     if state == "approved":
         _readdress(session, pair)
     if pair.state == "stale" and state == "approved":
@@ -130,10 +154,8 @@ def decide(
         pair.answer = marks.without(pair.answer)
     if pair.state != state:
         pair.state, pair.reason = state, reason
-        pair.decided_by, pair.decided_at = actor, func.now()
-        _audit(session, actor, f"pair_{state}", pair_id, reason=reason)
-    session.flush()
-    return pair
+        pair.decided_by, pair.decided_at = actor, at
+        _audit(session, actor, f"pair_{state}", pair.id, reason=reason)
 
 
 def edit(
@@ -254,18 +276,6 @@ def of(user_id: str) -> ColumnElement[bool]:
     """The condition on ``Pair`` that a person's words are in it."""
     return (
         (Pair.author == user_id) | (Pair.asker == user_id) | Pair.contributors.contains([user_id])
-    )
-
-
-def unsettled(session: Session, *, limit: int = 256) -> list[Pair]:
-    """Approved pairs that have not been made findable yet; see ``models.store.settling``."""
-    return list(
-        session.scalars(
-            select(Pair)
-            .where(Pair.state == "approved", Pair.settled_at.is_(None))
-            .order_by(Pair.id)
-            .limit(limit)
-        )
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import func
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from models.store import embeddings, pairs
@@ -32,7 +32,7 @@ def settle(sessions: Sessions, embed: Embed) -> int:
     while True:
         with transaction(sessions) as session:
             model = embeddings.active_model(session)
-            waiting = pairs.unsettled(session, limit=BATCH)
+            waiting = unsettled(session, limit=BATCH)
         if model is None or not waiting:
             return settled
         vectors = embed([pair.question for pair in waiting])
@@ -50,6 +50,18 @@ def settle(sessions: Sessions, embed: Embed) -> int:
                 if row is not None and row.question_hash == pair.question_hash:
                     row.settled_at = func.now()
             settled += 1
+
+
+def unsettled(session: Session, *, limit: int = 256) -> list[Pair]:
+    """Approved pairs that have not been made findable yet."""
+    return list(
+        session.scalars(
+            select(Pair)
+            .where(Pair.state == "approved", Pair.settled_at.is_(None))
+            .order_by(Pair.id)
+            .limit(limit)
+        )
+    )
 
 
 def _attach(session: Session, pair: Pair, vector: Sequence[float]) -> None:

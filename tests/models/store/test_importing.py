@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
 from models.store import importing, pairs
 from models.store.importing import Given, Taken
 from models.store.session import Sessions, transaction
-from models.store.tables import Pair
+from models.store.tables import Audit, Pair
 from tests.models.store.corpus import add, digest
 from tests.models.store.learning import pair, passage
 
@@ -63,6 +64,38 @@ def test_a_rejected_pair_does_not_come_back(sessions: Sessions) -> None:
         assert isinstance(refused, pairs.PairRefused)
         assert str(refused) == f"Pair {here.id} says the same and was rejected."
         assert here.state == "rejected"
+
+
+def test_a_batch_goes_to_the_database_as_a_whole(sessions: Sessions) -> None:
+    # Arrange: what is here, what is said twice, what nobody here may see
+    with transaction(sessions) as session:
+        here = pair(session, "Number 7?", "Yes.", state="proposed")
+        add(session, "file:///gate", {"The gate opens at six.": [1.0, 0.0]}, audience="channel:C1")
+    shown = passage("a") | {"hash": digest("The gate opens at six."), "document_id": None}
+    batch = [Given(question=f"Number {n % 40}?", answer="Yes.") for n in range(50)]
+    batch.append(exported(passages=[shown]))
+
+    # Act
+    with transaction(sessions) as session:
+        statements: list[str] = []
+        connection = session.connection()
+        event.listen(connection, "before_cursor_execute", lambda *one: statements.append(one[2]))
+        taken = take(session, *batch, approve=True)
+
+    # Assert
+    assert len(statements) < 10
+    assert taken[:7] == [Taken("approved", known=False)] * 7
+    assert taken[7] == Taken("approved", known=True)
+    assert taken[40:50] == [Taken("approved", known=True)] * 10
+    assert isinstance(taken[50], pairs.PairRefused)
+    with transaction(sessions) as session:
+        rows = session.scalars(select(Pair).order_by(Pair.id)).all()
+        assert [row.question for row in rows[:2]] == [here.question, "Number 0?"]
+        assert {(row.state, row.decided_by) for row in rows} == {("approved", "U0ADMIN")}
+        assert all(row.decided_at and row.decided_at >= row.created_at for row in rows)
+        told = session.scalars(select(Audit.subject).where(Audit.action == "pair_approved"))
+        assert sorted(told) == sorted(f"pair:{row.id}" for row in rows)
+        assert pair(session, "Another?").id not in {row.id for row in rows}
 
 
 def test_the_same_words_for_two_audiences_are_two_pairs_of_an_export(sessions: Sessions) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import func
 
-from models.store import documents, pairs, resting
+from models.store import documents, pairs, resting, settling
 from models.store.session import Sessions, transaction
 from models.store.tables import Audit, Pair
 from tests.models.store import corpus
@@ -67,7 +67,7 @@ def test_a_stale_pair_that_is_approved_again_looks_for_the_passages_of_today(
         assert pairs.waiting(session) == 1
         pairs.decide(session, row.id, state="approved", actor="U1")
         assert (row.answer, row.passages, row.chunk_hashes) == ("Six.", [], [])
-        assert [one.id for one in pairs.unsettled(session)] == [row.id]
+        assert [one.id for one in settling.unsettled(session)] == [row.id]
 
 
 def test_a_stale_pair_that_is_edited_rests_on_nothing(sessions: Sessions) -> None:
@@ -96,7 +96,7 @@ def test_a_stale_pair_that_is_edited_rests_on_nothing(sessions: Sessions) -> Non
             row = session.get_one(Pair, number)
             assert (row.state, row.answer) == ("approved", "It is five.")
             assert (row.passages, row.chunk_hashes) == ([], [])
-        assert [row.id for row in pairs.unsettled(session)] == numbers
+        assert [row.id for row in settling.unsettled(session)] == numbers
 
 
 def test_an_edited_pair_waits_for_approval_and_never_leaves_the_holdout(sessions: Sessions) -> None:

@@ -44,4 +44,4 @@ def test_passages_come_from_hybrid_search_within_the_pairs_audience(sessions: Se
         nothing = pairs.get(session, unknown.id)
         assert nothing is not None
         assert nothing.passages == []
-        assert pairs.unsettled(session) == []
+        assert settling.unsettled(session) == []

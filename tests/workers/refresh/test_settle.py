@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from models.store import embeddings, pairs
+from models.store import embeddings, settling
 from models.store.session import Sessions, transaction
 from tests.models.store.learning import pair, passage
 from tests.support import embedding_server
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.integration
 
 def waiting(sessions: Sessions) -> int:
     with transaction(sessions) as session:
-        return len(pairs.unsettled(session))
+        return len(settling.unsettled(session))
 
 
 def test_pairs_wait_for_a_server_that_is_away_and_are_settled_once(
