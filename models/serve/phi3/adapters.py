@@ -15,6 +15,7 @@ from models.lm import manifest
 from models.lm.manifest import AdapterManifest, BaseIdentity, ManifestError
 from models.serve.errors import RequestError
 from models.serve.generation import Card
+from models.serve.phi3 import finite
 from models.serve.phi3.pace import paced
 from models.serve.phi3.twins import ADAPTER, Sizes, Twin, give_back, with_adapter
 
@@ -167,7 +168,10 @@ class AdapterShelf:
 
 
 def _check_placed(model: Any, described: AdapterManifest) -> None:
-    """Every tensor of the file must have found its place, by name: PEFT itself only warns."""
+    """Every tensor of the file must have found its place, by name, and hold numbers.
+
+    Raises ValueError. PEFT itself only warns.
+    """
     places = {
         f"base_model.model.{tensor.replace(f'.{ADAPTER}.', '.')}"
         for tensor, _ in model.named_parameters()
@@ -200,3 +204,6 @@ def _probe(twin: Twin, ids: list[int]) -> None:
                 raise RequestError(f"{twin.name} failed on a probe.", status=500)
             if output.is_finished():
                 return
+    adapted = ((name, value) for name, value in model.named_parameters() if ".lora_" in name)
+    if broken := finite.broken(adapted):
+        raise ValueError(f"{broken} holds NaN or infinite numbers")

@@ -242,12 +242,23 @@ def _describe_again(folder: Path) -> None:
     rewrite(folder / manifest.MANIFEST, files=files, tensors=manifest.tensor_shapes(weights))
 
 
-def test_broken_numbers_are_found_by_the_probe(phi3: Running, home: Path, tiny: Path) -> None:
-    folder = make_adapter(tiny, home / "adapters", "refresh-0666", seed=1, scale=float("nan"))
+@pytest.mark.parametrize(
+    ("scale", "words"),
+    [
+        (float("nan"), r"layers\.0\.\S+lora_B\S* holds NaN or infinite numbers"),
+        (1e30, "its numbers are broken"),  # what is stored is sound, what comes of it is not
+    ],
+)
+def test_broken_numbers_are_found_before_anybody_reads_them(
+    phi3: Running, home: Path, tmp_path: Path, tiny: Path, scale: float, words: str
+) -> None:
+    folder = make_adapter(
+        tiny, home / "adapters" / tmp_path.name, "refresh-0666", seed=1, scale=scale
+    )
     with phi3.admin() as admin:
         for name in admin.adapters():
             admin.unload(name)
-        with pytest.raises(ModelRefused, match="broken"):
+        with pytest.raises(ModelRefused, match=words):
             admin.load("refresh-0666", str(folder))
         assert "refresh-0666" not in admin.adapters()
 
