@@ -23,7 +23,7 @@ from tests.models.serve.serving import Running
 
 
 def _app(key: str | None = None, base_url: str = "http://127.0.0.1:8301") -> TestClient:
-    served = Served(generator=ExtractiveReader(None), embedder=None)
+    served = Served(generator=ExtractiveReader(None, places=1), embedder=None)
     return TestClient(create_app(served, key=key), base_url=base_url, raise_server_exceptions=False)
 
 
