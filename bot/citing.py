@@ -10,10 +10,7 @@ from typing import Any
 
 from models.store.search import Passage
 
-_CODE = re.compile(r"(```.*?(?:```|\Z)|`[^`\n]*`)", re.DOTALL)
-_MARK = re.compile(r"\[(\d{1,3})\]")
 _FENCE = re.compile(r"^`{3,}$", re.MULTILINE)
-_REPEATED = re.compile(r"(\[\d{1,3}\])(?:\1)+")
 SNIPPET = 240  # characters
 
 
@@ -70,14 +67,14 @@ class Numbering:
         self._numbers: dict[tuple[object, ...], int] = {}
         self._first: list[Passage] = []
 
-    def renumber(self, piece: str) -> str:
-        """Rewrite the citations in a piece of the answer that cuts none of them in two."""
-        parts = _CODE.split(piece)
-        parts[::2] = [
-            _REPEATED.sub(r"\1", _MARK.sub(lambda match: self._number(int(match[1])), part))
-            for part in parts[::2]
-        ]
-        return "".join(parts)
+    def number(self, n: int) -> int:
+        """How passage n is cited where it is shown."""
+        passage = self._passages[n - 1]
+        source = (passage.uri, passage.document_id, passage.pair_id, place(passage))
+        if source not in self._numbers:
+            self._first.append(passage)
+            self._numbers[source] = len(self._first)
+        return self._numbers[source]
 
     def citations(self) -> tuple[Citation, ...]:
         """The sources cited so far, in order of their numbers."""
@@ -97,11 +94,3 @@ class Numbering:
             )
             for n, passage in enumerate(self._first, start=1)
         )
-
-    def _number(self, n: int) -> str:
-        passage = self._passages[n - 1]
-        source = (passage.uri, passage.document_id, passage.pair_id, place(passage))
-        if source not in self._numbers:
-            self._first.append(passage)
-            self._numbers[source] = len(self._first)
-        return f"[{self._numbers[source]}]"

@@ -22,6 +22,7 @@ from bot.proxies import proxy_for, settle_proxy
 from bot.subcommands.registry import find, unknown_text
 from bot.subcommands.targets import parse
 from bot.wording import is_greeting, is_thanks, mentions, question_text
+from models.lm.citations import CitationStream
 from models.lm.followup import search_query
 from models.store.members import Person
 from models.store.search import Passage
@@ -152,7 +153,11 @@ def test_citations_count_in_order_of_appearance_and_places_share_a_number() -> N
         passage("a", page=1, heading_path=()),
     ]
     numbering = Numbering(passages)
-    assert numbering.renumber("B [2]. A [3][1]. `x[1]`") == "B [1]. A [2]. `x[1]`"
+    cites = CitationStream(3, numbering.number)
+    said = "B [2]. A [3][1]. `x[1]`, argv[2]; ```\nargs [1]\n```"
+    assert "".join(map(cites.feed, said)) + cites.close() == (
+        "B [1]. A [2]. `x[1]`, argv[2]; ```\nargs [1]\n```"
+    )
     assert [(one.n, one.uri, one.place) for one in numbering.citations()] == [
         (1, "b", "p. 2"),
         (2, "a", "p. 1"),
@@ -166,7 +171,7 @@ def test_several_rows_are_cited_from_the_first_one_on() -> None:
 
 def test_an_answers_footer() -> None:
     numbering = Numbering([passage()])
-    numbering.renumber("[1]")
+    numbering.number(1)
     done = Done(
         text="Yes. [1]",
         refused=False,
