@@ -135,19 +135,19 @@ def _generate(
         return
     clock.mark("prompt")
     numbering = Numbering(passages)
-    cites = CitationStream(len(prompt.passages))
+    cites = CitationStream(len(prompt.passages), numbering.number)
     held = _RefusalGate()
     shown: list[str] = []
     for raw in _stream(reader, prompt, name, max_tokens):
         if isinstance(raw, _FellBack):
             name = None
             continue
-        piece = held.feed(numbering.renumber(cites.feed(raw)))
+        piece = held.feed(cites.feed(raw))
         if piece:
             clock.first("first_token")
             shown.append(piece)
             yield Delta(piece)
-    last = held.feed(numbering.renumber(cites.close()))
+    last = held.feed(cites.close())
     clock.mark("generate")
     if held.is_refusal():
         yield _refusal("the model found no answer in the passages", passages, clock, base.id, name)

@@ -9,12 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from models.marks import is_index
 from models.store.passage import Passage, rows
 
-_CODE = re.compile(r"(```.*?(?:```|\Z)|`[^`\n]*`)", re.DOTALL)
 _MARK = re.compile(r"\[(\d{1,3})\]")
 _FENCE = re.compile(r"^`{3,}$", re.MULTILINE)
-_REPEATED = re.compile(r"(\[\d{1,3}\])(?:\1)+")
 SNIPPET = 240  # characters
 
 
@@ -42,10 +41,14 @@ class Citation:
 def _quotes(text: str) -> Mapping[int, list[str]]:
     """What stands before each mark of an answer, by the mark's number."""
     found: dict[int, list[str]] = defaultdict(list)
-    said, *rest = _MARK.split(text)
-    for number, after in zip(rest[::2], rest[1::2], strict=True):
-        found[int(number)].append(said)
-        said = after if after.strip() else said  # [1][2] stand behind the same words
+    said, end = "", 0
+    for mark in _MARK.finditer(text):
+        if is_index(text, mark.start()):
+            continue
+        before = text[end : mark.start()]
+        said = before if before.strip() else said  # [1][2] stand behind the same words
+        found[int(mark[1])].append(said)
+        end = mark.end()
     return found
 
 
@@ -108,14 +111,14 @@ class Numbering:
         self._numbers: dict[tuple[object, ...], int] = {}
         self._first: list[Passage] = []
 
-    def renumber(self, piece: str) -> str:
-        """Rewrite the citations in a piece of the answer that cuts none of them in two."""
-        parts = _CODE.split(piece)
-        parts[::2] = [
-            _REPEATED.sub(r"\1", _MARK.sub(lambda match: self._number(int(match[1])), part))
-            for part in parts[::2]
-        ]
-        return "".join(parts)
+    def number(self, n: int) -> int:
+        """How passage n is cited where it is shown."""
+        passage = self._passages[n - 1]
+        source = (passage.uri, passage.document_id, passage.pair_id, place(passage))
+        if source not in self._numbers:
+            self._first.append(passage)
+            self._numbers[source] = len(self._first)
+        return self._numbers[source]
 
     def citations(self, text: str) -> tuple[Citation, ...]:
         """The sources cited so far, in order of their numbers, by ``text``, which cites them."""
@@ -136,11 +139,3 @@ class Numbering:
             )
             for n, passage in enumerate(self._first, start=1)
         )
-
-    def _number(self, n: int) -> str:
-        passage = self._passages[n - 1]
-        source = (passage.uri, passage.document_id, passage.pair_id, place(passage))
-        if source not in self._numbers:
-            self._first.append(passage)
-            self._numbers[source] = len(self._first)
-        return f"[{self._numbers[source]}]"

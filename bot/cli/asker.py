@@ -10,6 +10,8 @@ import click
 from models.store.audience import WORKSPACE, Audience
 
 if TYPE_CHECKING:
+    from slack_sdk import WebClient
+
     from bot.cli.running import Running
 
 
@@ -28,22 +30,13 @@ def audience_of(running: Running, user: str | None, channel: str | None) -> Audi
         if channel is not None:
             raise click.UsageError("--channel says where --as USER asks: give both.")
         return WORKSPACE
-    from slack_sdk import WebClient
     from slack_sdk.errors import SlackApiError, SlackClientError
 
     from bot.audience import Directory, reason
-    from bot.proxies import settle_proxy
-    from bot.settings import Slack
 
-    if not os.environ.get("SLACK_BOT_TOKEN"):
+    client = web_client()
+    if client is None:
         raise click.ClickException("--as asks Slack who sees what: set SLACK_BOT_TOKEN.")
-    slack = Slack()
-    client = WebClient(
-        token=slack.bot_token.get_secret_value(),
-        base_url=slack.base_url,
-        proxy=settle_proxy(slack.base_url, os.environ),
-        timeout=10,
-    )
     try:
         team = str(client.auth_test()["team_id"])
         directory = Directory(client, running.sessions, team)
@@ -64,5 +57,28 @@ def audience_of(running: Running, user: str | None, channel: str | None) -> Audi
             ) from error
         raise click.ClickException(f"Slack does not say what {user} sees: {word}.") from error
     except (SlackClientError, OSError) as error:
-        raise click.ClickException(f"Slack does not answer at {slack.base_url}.") from error
+        raise click.ClickException(f"Slack does not answer at {client.base_url}.") from error
     return directory.audience(user, where)
+
+
+def web_client() -> WebClient | None:
+    """Slack as the bot reaches it, for a person who waits; none where it is not connected."""
+    from pydantic import ValidationError
+    from slack_sdk import WebClient
+
+    from bot.proxies import settle_proxy
+    from bot.settings import Slack
+
+    try:
+        slack = Slack()
+    except ValidationError:  # no token, neither in the environment nor in .env
+        return None
+    token = slack.bot_token.get_secret_value()
+    if not token:
+        return None
+    return WebClient(
+        token=token,
+        base_url=slack.base_url,
+        proxy=settle_proxy(slack.base_url, os.environ),
+        timeout=10,
+    )

@@ -44,7 +44,7 @@ def command(what: Sequence[str], audience: str, wait: bool, as_json: bool) -> in
 
     The exit status is 1 if anything failed; each failure is named.
     """
-    from bot.cli import registering
+    from bot.cli import recipients, registering
     from bot.cli.running import connect
     from bot.tasks import send
     from models.store.audience import BadAudience, checked
@@ -56,6 +56,7 @@ def command(what: Sequence[str], audience: str, wait: bool, as_json: bool) -> in
     except BadAudience as error:
         raise click.UsageError(str(error)) from error
     running = connect()
+    recipients.check(running, audience)
     registrar = registering.Registrar(
         running.sessions, audience=audience, origin="cli", send=partial(send, bulk=True)
     )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+
+from models.marks import CODE, is_index
 
 # [1], [1, 2], [1][2], 【1】, [^1]; a run of numbers becomes one bracket each.
 _MARK = re.compile(r"(?P<space>[ \t]*)[\[【]\^?(?P<numbers>\d{1,3}(?:\s*[,;、]\s*\d{1,3})*)[\]】]")
-_CODE = re.compile(r"(```.*?(?:```|\Z)|`[^`\n]*`)", re.DOTALL)
 _UNFINISHED = re.compile(r"[ \t]*(?:[\[【][\^\d\s,;、]*)?\Z")
 
 
@@ -24,29 +26,51 @@ class Cited:
         return bool(self.numbers)
 
 
-def cite(text: str, n_passages: int) -> Cited:
+def cite(text: str, n_passages: int, number: Callable[[int], int] | None = None) -> Cited:
     """Keep the citations 1 to ``n_passages``, one bracket each, and remove unknown ones.
 
-    Brackets inside code (between backticks) are code.
+    Brackets inside code (between backticks) are code, and so is the index in ``argv[1]``.
+    ``number``: passage → what is shown for it. What is shown already is not shown again beside it.
     """
     numbers: list[int] = []
-
-    def known(match: re.Match[str]) -> str:
-        found = [int(number) for number in re.findall(r"\d+", match["numbers"])]
-        kept = [number for number in found if 1 <= number <= n_passages]
-        numbers.extend(kept)
-        return match["space"] + "".join(f"[{number}]" for number in kept) if kept else ""
-
-    parts = _CODE.split(text)
-    parts[::2] = [_MARK.sub(known, part) for part in parts[::2]]
+    parts = CODE.split(text)
+    for at in range(0, len(parts), 2):
+        parts[at] = _MARK.sub(_Marks(n_passages, number or int, numbers), parts[at])
     return Cited("".join(parts), tuple(dict.fromkeys(numbers)))
+
+
+class _Marks:
+    """Rewrites the marks of a text one after the other; ``numbers`` takes the passages cited."""
+
+    def __init__(self, n_passages: int, number: Callable[[int], int], numbers: list[int]) -> None:
+        self._n_passages, self._number, self._numbers = n_passages, number, numbers
+        self._shown, self._end = "", -1  # the latest bracket, and where in the text its mark ended
+
+    def __call__(self, match: re.Match[str]) -> str:
+        if is_index(match.string, match.end("space")):
+            return match[0]
+        found = [int(one) for one in re.findall(r"\d+", match["numbers"])]
+        kept = [one for one in found if 1 <= one <= self._n_passages]
+        self._numbers.extend(kept)
+        if match.start() != self._end or (match["space"] and kept):
+            self._shown = ""
+        self._end = match.end()
+        fresh = []
+        for one in kept:
+            bracket = f"[{self._number(one)}]"
+            if bracket != self._shown:
+                fresh.append(bracket)
+            self._shown = bracket
+        return match["space"] + "".join(fresh) if fresh else ""
 
 
 class CitationStream:
     """``cite`` for text that arrives in pieces: what was given out never has to be taken back."""
 
-    def __init__(self, n_passages: int) -> None:
+    def __init__(self, n_passages: int, number: Callable[[int], int] | None = None) -> None:
+        """``number``: as for ``cite``."""
         self._n_passages = n_passages
+        self._number = number
         self._text = ""
         self._sent = 0
 
@@ -61,13 +85,8 @@ class CitationStream:
         """What was still held back."""
         return self._emit(self._text)
 
-    @property
-    def cited(self) -> Cited:
-        """The whole answer so far."""
-        return cite(self._text, self._n_passages)
-
     def _emit(self, settled: str) -> str:
-        shown = cite(settled, self._n_passages).text
+        shown = cite(settled, self._n_passages, self._number).text
         fresh = shown[self._sent :]
         self._sent = max(self._sent, len(shown))
         return fresh

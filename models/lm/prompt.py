@@ -26,10 +26,10 @@ ROLES = ("user", "assistant")
 
 # A word joiner after "<" keeps the text readable and is no longer a token or a fence. One is added
 # to however many are there already, and taken away again, so that escaping loses nothing.
-_JOINER = "\u2060"
+JOINER = "\u2060"
 _GUARDED = r"(?=\||/?s>|unk>|pad>|/?passage>)"
-_ESCAPE = re.compile(rf"<({_JOINER}*){_GUARDED}", re.IGNORECASE)
-_UNESCAPE = re.compile(rf"<{_JOINER}({_JOINER}*){_GUARDED}", re.IGNORECASE)
+_ESCAPE = re.compile(rf"<({JOINER}*){_GUARDED}", re.IGNORECASE)
+_UNESCAPE = re.compile(rf"<{JOINER}({JOINER}*){_GUARDED}", re.IGNORECASE)
 
 _OPEN, _CLOSE, _ASK = "<passage>\n", "\n</passage>\n\n", "Question: "
 _HEAD = re.compile(r"\[\d+\] ?")
@@ -83,7 +83,7 @@ class Parsed:
 
 def neutralise(text: str) -> str:
     """Break control tokens and fences in ``text``; ``restore`` gives the text back exactly."""
-    return _ESCAPE.sub(rf"<\1{_JOINER}", text)
+    return _ESCAPE.sub(rf"<\1{JOINER}", text)
 
 
 def restore(text: str) -> str:

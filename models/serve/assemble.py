@@ -50,7 +50,8 @@ def assemble(settings: ServeSettings) -> Assembled:
 
 def _generator(settings: ServeSettings, embedder: Embedder | None) -> tuple[Generator, str | None]:
     """The generator, and a notice where people may expect another."""
-    reader = ExtractiveReader(embedder)
+    places = settings.max_concurrent + settings.max_queue
+    reader = ExtractiveReader(embedder, places=places)
     if settings.model == EXTRACTIVE:
         return reader, None
     from models.serve.phi3.loading import find, load

@@ -6,14 +6,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-_CODE = re.compile(r"(```.*?(?:```|\Z)|`[^`\n]*`)", re.DOTALL)
+from models.marks import CODE, is_index
+
 _MARK = re.compile(r" ?\[(\d{1,3})\]")
-# What stands right before an index, not before a citation: x, xs_1, rowCount, sys.argv. People
-# glue citations to plain words too ("at six[1]."), so those stay citations.
-_IDENTIFIER = re.compile(
-    r"(?:(?<![\w])[a-z]|\b(?:argv|args|arr)|[^\W\d]\w*[_\d]\w*|_\w*|[a-z]\w*[A-Z]\w*"
-    r"|[^\W\d]\w*(?:\.|->|::)\w+)\Z"
-)
 
 
 def replace(answer: str, by: Callable[[int], int | None]) -> str:
@@ -25,7 +20,7 @@ def replace(answer: str, by: Callable[[int], int | None]) -> str:
         number = by(int(match[1]))
         return "" if number is None else match[0].replace(f"[{match[1]}]", f"[{number}]")
 
-    parts = _CODE.split(answer)
+    parts = CODE.split(answer)
     parts[::2] = [_MARK.sub(mark, part) for part in parts[::2]]
     return "".join(parts)
 
@@ -34,7 +29,7 @@ def numbers(answer: str, count: int | None = None) -> list[int]:
     """What an answer cites, in order, each once; of 1 to ``count``, if that is given."""
     found = [
         int(match[1])
-        for part in _CODE.split(answer)[::2]
+        for part in CODE.split(answer)[::2]
         for match in _MARK.finditer(part)
         if _stands(match)
     ]
@@ -61,5 +56,4 @@ def without(answer: str) -> str:
 
 
 def _stands(match: re.Match[str]) -> bool:
-    before = match.string[max(0, match.start() - 40) : match.start()]
-    return match[0].startswith(" ") or _IDENTIFIER.search(before) is None
+    return not is_index(match.string, match.start(1) - 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -240,6 +241,27 @@ def test_a_person_or_place_that_is_not_there_gets_a_sentence(house: House) -> No
         assert (asked.returncode, asked.stdout) == (status, "")
         assert words in asked.stderr
         assert len(asked.stderr.splitlines()) == 1, asked.stderr
+
+
+def test_nothing_is_ingested_for_a_channel_or_person_that_slack_does_not_know(
+    house: House, tmp_path: Path
+) -> None:
+    note = tmp_path / "tides.md"
+    note.write_text("The tide of the eleventh is the highest of the year.")
+    ben = house.person("ben")
+    for audience, words in [
+        ("channel:C0NOPE", "no channel C0NOPE"),
+        ("user:U0NOBODY", "no person U0NOBODY"),
+        (f"channel:{ben.direct()}", f"name its person, user:{ben.id}"),
+    ]:
+        said = _phi3(house, "ingest", str(note), "--audience", audience)
+        assert (said.returncode, said.stdout) == (2, "")
+        assert words in said.stderr
+        assert len(said.stderr.splitlines()) == 1, said.stderr
+    general = house.channel("general")
+    taken = _phi3(house, "ingest", str(note), "--audience", f"channel:{general}")
+    assert (taken.returncode, general in taken.stderr) == (0, False)
+    assert _phi3(house, "forget", str(note), "--yes").returncode == 0
 
 
 def test_somebody_who_became_a_guest_is_one_at_once(house: House) -> None:

@@ -22,6 +22,7 @@ from bot.proxies import proxy_for, settle_proxy
 from bot.subcommands.registry import find, unknown_text
 from bot.subcommands.targets import parse
 from bot.wording import is_greeting, is_thanks, mentions, question_text
+from models.lm.citations import CitationStream
 from models.lm.followup import search_query
 from models.store.members import Person
 from models.store.search import Passage
@@ -152,8 +153,10 @@ def test_citations_count_in_order_of_appearance_and_places_share_a_number() -> N
         passage("a", page=1, heading_path=()),
     ]
     numbering = Numbering(passages)
-    text = numbering.renumber("B [2]. A [3][1]. `x[1]`")
-    assert text == "B [1]. A [2]. `x[1]`"
+    cites = CitationStream(3, numbering.number)
+    said = "B [2]. A [3][1]. `x[1]`, argv[2]; ```\nargs [1]\n```"
+    text = "".join(map(cites.feed, said)) + cites.close()
+    assert text == "B [1]. A [2]. `x[1]`, argv[2]; ```\nargs [1]\n```"
     assert [(one.n, one.uri, one.place) for one in numbering.citations(text)] == [
         (1, "b", "p. 2"),
         (2, "a", "p. 1"),
@@ -175,7 +178,9 @@ PRICES = "SKU | Price\nHP-1 | 2\nHP-12 | 2\nHP-2 | 12"
 def test_the_row_that_is_quoted_is_cited(said: str, where: str) -> None:
     table = passage(row=72, last_row=74, text=PRICES, heading_path=())
     numbering = Numbering([table, passage("b")])
-    assert numbering.citations(numbering.renumber(said))[0].place == where
+    cites = CitationStream(2, numbering.number)
+    shown = cites.feed(said) + cites.close()
+    assert numbering.citations(shown)[0].place == where
 
 
 def test_rows_that_cannot_be_told_apart_are_cited_together() -> None:
@@ -189,7 +194,7 @@ def test_rows_that_cannot_be_told_apart_are_cited_together() -> None:
 
 def test_an_answers_footer() -> None:
     numbering = Numbering([passage()])
-    numbering.renumber("[1]")
+    numbering.number(1)
     done = Done(
         text="Yes. [1]",
         refused=False,

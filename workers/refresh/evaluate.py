@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from models.lm.client import ChatClient, ModelBusy, ModelRefused
-from models.lm.prompt import PromptPassage, compose
+from models.lm.prompt import PromptPassage, compose, neutralise
 from models.store import refreshes
 from models.store.session import Sessions, transaction
 from models.store.tables import Evaluation
@@ -163,7 +163,8 @@ def answer(
     values["latency_s"] = time.monotonic() - begun
     if task.nll:
         try:
-            total, count = client.answer_nll(chat, item.answer, model=task.model)
+            said = neutralise(item.answer)  # as it is trained
+            total, count = client.answer_nll(chat, said, model=task.model)
             values["nll"] = total / max(1, count)
         except ModelRefused as refusal:  # the extractive reader has no likelihoods to report
             log.debug("no likelihood of %s: %s", item.item, refusal)

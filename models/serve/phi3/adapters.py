@@ -13,8 +13,9 @@ from typing import Any
 
 from models.lm import manifest
 from models.lm.manifest import AdapterManifest, BaseIdentity, ManifestError
-from models.serve.errors import RequestError
+from models.serve.errors import Busy, RequestError
 from models.serve.generation import Card
+from models.serve.phi3 import finite
 from models.serve.phi3.pace import paced
 from models.serve.phi3.twins import ADAPTER, Sizes, Twin, give_back, with_adapter
 
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 
 PROBE_TOKENS = 2
 PROBE_SECONDS = 120.0
+DRAIN_SECONDS = 60.0  # that a load waits for the place of an adapter on its way out
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,11 @@ class _Shelved:
 
 
 class AdapterShelf:
-    """Thread-safe; loads and unloads happen one after the other, reading never waits for them."""
+    """Thread-safe; loads and unloads happen one after the other, reading never waits for them.
+
+    What is unloaded holds its place until its last reader is done: the memory is planned for
+    ``capacity`` adapters.
+    """
 
     def __init__(
         self,
@@ -55,8 +61,9 @@ class AdapterShelf:
         self._capacity = capacity
         self._sizes = sizes
         self._ends = list(ends)
-        self._changing = threading.Lock()
+        self._changing = threading.Condition()
         self._visible: dict[str, _Shelved] = {}
+        self._leaving = 0
         importlib.import_module("peft")  # seconds of Python: not while others generate
 
     def get(self, name: str) -> Twin | None:
@@ -74,6 +81,7 @@ class AdapterShelf:
     def load(self, name: str, path: Path, probe: list[int]) -> None:
         """Check, load and probe the adapter in ``path``, then make it visible.
 
+        Waits a while for one that is on its way out, if there is no other place.
         Loading what is there already is fine; other content under its name is refused. Raises
         RequestError with the reason.
         """
@@ -88,6 +96,9 @@ class AdapterShelf:
                     described = manifest.check(directory, name=name, identity=self._identity)
             except ManifestError as error:
                 raise RequestError(f"{name} is refused: {error}.", param="lora_path") from error
+            self._changing.wait_for(
+                lambda: name in self._visible or self._full() or self._free(), DRAIN_SECONDS
+            )
             present = self._visible.get(name)
             if present is not None:
                 if present.manifest.files == described.files:
@@ -97,10 +108,12 @@ class AdapterShelf:
                     status=409,
                     param="lora_name",
                 )
-            if len(self._visible) >= self._capacity:
+            if self._full():
                 raise RequestError(
                     f"{self._capacity} adapters are loaded already: unload one first.", status=409
                 )
+            if not self._free():
+                raise Busy(f"{self._leaving} adapters are still answering: try again soon.")
             twin = self._open(name, directory, described, probe)
             self._visible = {**self._visible, name: _Shelved(twin, described, directory)}
             log.info("adapter %s is in service", name)
@@ -117,8 +130,14 @@ class AdapterShelf:
                     param="lora_name",
                 )
             self._visible = {k: v for k, v in self._visible.items() if k != name}
-        shelved.twin.drain()
-        give_back()
+            self._leaving += 1
+        try:
+            shelved.twin.drain()
+            give_back()
+        finally:
+            with self._changing:
+                self._leaving -= 1
+                self._changing.notify_all()
         log.info("adapter %s is out of service", name)
 
     def close(self) -> None:
@@ -127,6 +146,12 @@ class AdapterShelf:
             visible, self._visible = self._visible, {}
         for shelved in visible.values():
             shelved.twin.stop()
+
+    def _full(self) -> bool:
+        return len(self._visible) >= self._capacity
+
+    def _free(self) -> bool:
+        return len(self._visible) + self._leaving < self._capacity
 
     def _inside(self, path: Path) -> Path:
         """``path`` with every link followed; raises RequestError unless it is under the root."""
@@ -167,7 +192,10 @@ class AdapterShelf:
 
 
 def _check_placed(model: Any, described: AdapterManifest) -> None:
-    """Every tensor of the file must have found its place, by name: PEFT itself only warns."""
+    """Every tensor of the file must have found its place, by name, and hold numbers.
+
+    Raises ValueError. PEFT itself only warns.
+    """
     places = {
         f"base_model.model.{tensor.replace(f'.{ADAPTER}.', '.')}"
         for tensor, _ in model.named_parameters()
@@ -178,6 +206,9 @@ def _check_placed(model: Any, described: AdapterManifest) -> None:
         raise ValueError(
             f"{len(described.tensors)} tensors, of which {fit} fit the {len(places)} places"
         )
+    adapted = ((name, value) for name, value in model.named_parameters() if ".lora_" in name)
+    if broken := finite.broken(adapted):
+        raise ValueError(f"{broken} holds NaN or infinite numbers")
 
 
 def _probe(twin: Twin, ids: list[int]) -> None:

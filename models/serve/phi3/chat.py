@@ -1,10 +1,19 @@
-"""Texts and chats to token ids, always by the tokenizer's own template."""
+"""Texts and chats to token ids, always by the tokenizer's own template.
+
+What a message says never becomes a control token: it could end its turn and begin another. Such
+words are broken as ``neutralise`` breaks them in our own prompts, which hold none any more and so
+keep their ids. To tokenize template and contents apart would keep the letters, but gives other ids
+where they meet, and a tokenizer can be told to ignore control tokens only for all threads at once.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
+from models.lm.prompt import JOINER
+from models.lm.template import fitted, shows_system
 from models.serve.errors import RequestError
 from models.serve.generation import Message
 
@@ -14,7 +23,8 @@ class ChatTokenizer:
 
     def __init__(self, tokenizer: Any) -> None:
         self.tokenizer = tokenizer
-        self._takes_system = self._shows_system()
+        self._control = _control(tokenizer)
+        self._system = shows_system(tokenizer)
 
     def chat(
         self,
@@ -24,9 +34,10 @@ class ChatTokenizer:
         continue_final_message: bool = False,
     ) -> list[int]:
         """The chat's token ids; raises RequestError for a chat that the template refuses."""
+        said = [message | {"content": self._broken(message["content"])} for message in messages]
         try:
             ids = self.tokenizer.apply_chat_template(
-                self._fitted(messages),
+                fitted(said, system=self._system),
                 tokenize=True,
                 return_dict=True,
                 add_generation_prompt=add_generation_prompt,
@@ -40,7 +51,7 @@ class ChatTokenizer:
         return [int(token) for token in ids]
 
     def text(self, text: str, *, special: bool) -> list[int]:
-        """A text's token ids."""
+        """A raw text's token ids; whoever writes one may write control tokens, as with vLLM."""
         ids = self.tokenizer(text, add_special_tokens=special, verbose=False)["input_ids"]
         return [int(token) for token in ids]
 
@@ -48,21 +59,16 @@ class ChatTokenizer:
         """What each token reads as by itself."""
         return [self.tokenizer.decode([token]) for token in ids]
 
-    def _fitted(self, messages: Sequence[Message]) -> list[Message]:
-        """The chat as the template takes it: Phi-3's first template silently drops the system."""
-        if self._takes_system or not messages or messages[0]["role"] != "system":
-            return list(messages)
-        system, rest = messages[0]["content"], list(messages[1:])
-        for at, message in enumerate(rest):
-            if message["role"] == "user":
-                rest[at] = {"role": "user", "content": f"{system}\n\n{message['content']}"}
-                return rest
-        return [{"role": "user", "content": system}, *rest]
+    def _broken(self, text: str) -> str:
+        return self._control.sub(lambda found: f"{found[0][0]}{JOINER}{found[0][1:]}", text)
 
-    def _shows_system(self) -> bool:
-        mark = "a mark to look for"
-        chat = [{"role": "system", "content": mark}, {"role": "user", "content": "x"}]
-        try:
-            return mark in self.tokenizer.apply_chat_template(chat, tokenize=False)
-        except Exception:  # a template may also raise on a system turn
-            return False
+
+def _control(tokenizer: Any) -> re.Pattern[str]:
+    """Finds control tokens in a text: what is special, and what is written as if it were.
+
+    Phi-3's ``</s>`` is not declared special. Words that somebody added are words.
+    """
+    added = tokenizer.added_tokens_decoder.values()
+    marks = {one.content for one in added if one.special or re.fullmatch(r"<.*>", one.content)}
+    longest_first = sorted(marks | set(tokenizer.all_special_tokens), key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, filter(None, longest_first))) or r"(?!)")

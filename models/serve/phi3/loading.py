@@ -6,6 +6,7 @@ import json
 import logging
 import math
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 
 from models.serve.devices import cuda_available
 from models.serve.errors import CannotStart
+from models.serve.phi3 import finite
 
 if TYPE_CHECKING:
     from models.serve.settings import ServeSettings
@@ -266,6 +268,12 @@ def load(found: Found, settings: ServeSettings) -> Loaded:
         raise CannotStart(
             f"PHI3_MODEL={found.name} lacks {len(missing)} of its tensors, {missing[0]} for one: "
             "download it again."
+        )
+    packed = finite.stored(found.directory) if nf4 else ()  # 4-bit numbers are whole ones
+    if broken := finite.broken(chain(model.named_parameters(), packed)):
+        raise CannotStart(
+            f"PHI3_MODEL={found.name} holds NaN or infinite numbers in {broken}: download it "
+            "again, or set another PHI3_DTYPE if it is float16."
         )
     model.eval()
     window = model.config.sliding_window

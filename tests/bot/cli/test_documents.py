@@ -127,6 +127,23 @@ def test_an_audience_keeps_others_out(phi3: Phi3, tmp_path: Path) -> None:
     assert left["audience"] == "user:U7"
 
 
+def test_without_slack_a_channel_that_nobody_knows_is_doubted_and_a_known_one_is_not(
+    phi3: Phi3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note = tmp_path / "note.md"
+    note.write_text("The pilot boat is moored at pier nine.")
+    first = phi3("ingest", str(note), "--audience", "channel:C0PIER", "--wait")
+    assert first.status == 0
+    assert "nothing here is known of the channel C0PIER yet" in first.err
+    monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-1")
+    monkeypatch.setenv("SLACK_API_URL", "http://127.0.0.1:9/api/")
+    again = phi3("ingest", str(note), "--audience", "channel:C0PIER", "--wait")
+    assert (again.status, "C0PIER" in again.err) == (0, False)
+    other = phi3("ingest", str(note), "--audience", "channel:C0NONE", "--wait")
+    assert other.status == 0
+    assert "Slack does not answer at http://127.0.0.1:9/api/, and nothing" in other.err
+
+
 def test_forgetting_many_asks_first(phi3: Phi3, tmp_path: Path) -> None:
     # Arrange
     for name in ("one", "two"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from models.lm import manifest
-from models.lm.client import AdapterMissing, ModelRefused
+from models.lm.client import AdapterMissing, ModelBusy, ModelRefused
 from models.lm.reconcile import Wanted, plan
+from models.serve.phi3 import adapters as shelves
 from tests.models.serve.serving import TOKEN, Running, make_adapter, rewrite
 
 CHAT = [{"role": "user", "content": "Which form does the office need?"}]
@@ -151,6 +153,57 @@ def test_unloading_waits_for_the_last_reader_and_hides_the_name_at_once(
         admin.unload("refresh-0002")  # fine: it is gone
 
 
+@pytest.mark.parametrize("patience", [60.0, 0.1])
+def test_an_adapter_that_is_still_read_holds_its_place(
+    loaded: Running, home: Path, monkeypatch: pytest.MonkeyPatch, patience: float
+) -> None:
+    monkeypatch.setattr(shelves, "DRAIN_SECONDS", patience)
+
+    def load(name: str) -> None:
+        with loaded.admin() as admin:
+            admin.load(name, str(home / "adapters" / name))
+
+    def unload(name: str) -> None:
+        with loaded.admin() as admin:
+            admin.unload(name)
+
+    load("refresh-0003")  # candidate, beside live and previous
+    shelf = loaded.assembled.served.generator._shelf  # type: ignore[attr-defined]
+    reader = shelf.get("refresh-0001")
+    assert reader.enter()
+    with ThreadPoolExecutor(2) as pool:
+        try:
+            leaving = pool.submit(unload, "refresh-0001")
+            _until(lambda: shelf.get("refresh-0001") is None)
+            load("refresh-0002")  # that is there, and waits for nothing
+            coming = pool.submit(load, "refresh-0004")
+            if patience < 1:
+                with pytest.raises(ModelBusy, match="still answering"):
+                    coming.result(20)
+            else:
+                assert _ask(loaded, "refresh-0003")
+            assert shelf.get("refresh-0004") is None
+            assert not leaving.done()
+        finally:
+            reader.leave()
+        leaving.result(20)
+        if patience > 1:
+            coming.result(20)
+    load("refresh-0004")
+    assert [card.id for card in shelf.cards(parent="", max_model_len=1)] == [
+        "refresh-0002",
+        "refresh-0003",
+        "refresh-0004",
+    ]
+
+
+def _until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 def test_loading_the_same_content_again_is_fine_and_other_content_is_refused(
     loaded: Running, home: Path, tiny: Path
 ) -> None:
@@ -242,12 +295,23 @@ def _describe_again(folder: Path) -> None:
     rewrite(folder / manifest.MANIFEST, files=files, tensors=manifest.tensor_shapes(weights))
 
 
-def test_broken_numbers_are_found_by_the_probe(phi3: Running, home: Path, tiny: Path) -> None:
-    folder = make_adapter(tiny, home / "adapters", "refresh-0666", seed=1, scale=float("nan"))
+@pytest.mark.parametrize(
+    ("scale", "words"),
+    [
+        (float("nan"), r"layers\.0\.\S+lora_B\S* holds NaN or infinite numbers"),
+        (1e30, "its numbers are broken"),  # what is stored is sound, what comes of it is not
+    ],
+)
+def test_broken_numbers_are_found_before_anybody_reads_them(
+    phi3: Running, home: Path, tmp_path: Path, tiny: Path, scale: float, words: str
+) -> None:
+    folder = make_adapter(
+        tiny, home / "adapters" / tmp_path.name, "refresh-0666", seed=1, scale=scale
+    )
     with phi3.admin() as admin:
         for name in admin.adapters():
             admin.unload(name)
-        with pytest.raises(ModelRefused, match="broken"):
+        with pytest.raises(ModelRefused, match=words):
             admin.load("refresh-0666", str(folder))
         assert "refresh-0666" not in admin.adapters()
 

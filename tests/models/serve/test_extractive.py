@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
 import numpy as np
 import pytest
 
 from models.lm.citations import cite
+from models.lm.client import ModelBusy
 from models.lm.prompt import REFUSAL, PromptPassage, build
+from models.serve.extractive import generator
 from models.serve.extractive.reader import answer
 from models.serve.extractive.units import sentences, units
-from tests.models.serve.serving import Running
+from models.serve.settings import ServeSettings
+from tests.models.serve.serving import Running, running
 
 HANDBOOK = [
     PromptPassage(
@@ -71,6 +80,57 @@ def test_a_list_item_keeps_its_lead_in(extractive: Running) -> None:
 )
 def test_without_support_it_says_so_exactly(extractive: Running, question: str) -> None:
     assert _ask(extractive, question, HANDBOOK) == REFUSAL
+
+
+@pytest.mark.parametrize("patience", [60.0, 1.0])
+def test_beyond_the_queue_people_are_told_at_once_when_to_come_back(
+    monkeypatch: pytest.MonkeyPatch, patience: float
+) -> None:
+    gate = threading.Event()
+    begun: list[str] = []
+
+    def slow(question: str, *_: object) -> str:
+        begun.append(question)
+        gate.wait(60)
+        return REFUSAL
+
+    monkeypatch.setattr(generator, "answer", slow)
+    settings = ServeSettings(
+        _env_file=None, model="extractive", embedding_model="none", max_concurrent=2, max_queue=40
+    )
+    body = {"messages": [{"role": "user", "content": "x"}]}
+
+    def ask(server: Running) -> int:
+        try:
+            url = f"{server.url}/v1/chat/completions"
+            return httpx.post(url, json=body, timeout=patience).status_code
+        except httpx.ReadTimeout:
+            return 0
+
+    with running(settings) as server, ThreadPoolExecutor(42) as pool, server.chat() as client:
+        places = server.assembled.served.generator._places  # type: ignore[attr-defined]
+        try:
+            asked = [pool.submit(ask, server) for _ in range(42)]
+            if patience > 30:
+                _until(lambda: places._value == 0)
+                with pytest.raises(ModelBusy) as busy:  # although every thread of the reader waits
+                    client.complete(body["messages"])
+                assert busy.value.retry_after >= 1
+            else:  # who leaves gives the place back, but for what is at work already
+                assert {one.result() for one in asked} == {0}
+                _until(lambda: places._value == 42 - len(begun) > 0)
+        finally:
+            gate.set()
+        assert {one.result() for one in asked} == ({200} if patience > 30 else {0})
+        _until(lambda: places._value == 42)
+        assert client.complete(body["messages"]) == REFUSAL
+
+
+def _until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_no_passages_no_answer(extractive: Running) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import re
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import pytest
@@ -22,7 +23,7 @@ from tests.models.serve.serving import Running
 
 
 def _app(key: str | None = None, base_url: str = "http://127.0.0.1:8301") -> TestClient:
-    served = Served(generator=ExtractiveReader(None), embedder=None)
+    served = Served(generator=ExtractiveReader(None, places=1), embedder=None)
     return TestClient(create_app(served, key=key), base_url=base_url, raise_server_exceptions=False)
 
 
@@ -182,10 +183,25 @@ def test_weights_that_are_missing_are_not_made_up(tiny: Path, tmp_path: Path) ->
         _load(folder)
 
 
-def _load(folder: Path) -> None:
+@pytest.mark.parametrize("quantize", ["none", "nf4"])
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+def test_a_weight_that_is_no_number_is_named(
+    tiny: Path, tmp_path: Path, number: float, quantize: Literal["none", "nf4"]
+) -> None:
+    folder = tmp_path / "broken"
+    shutil.copytree(tiny, folder)
+    for name in ("model.layers.1.mlp.down_proj.weight", "model.embed_tokens.weight"):
+        tensors = load_file(tiny / "model.safetensors")
+        tensors[name][-1, -1] = number
+        save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+        with pytest.raises(CannotStart, match=rf"NaN or infinite numbers in {re.escape(name)}:"):
+            _load(folder, quantize)
+
+
+def _load(folder: Path, quantize: Literal["auto", "none", "nf4"] = "auto") -> None:
     found = find(str(folder))
     assert found is not None
-    load(found, ServeSettings(_env_file=None, model=str(folder)))
+    load(found, ServeSettings(_env_file=None, model=str(folder), quantize=quantize))
 
 
 def test_missing_memory_is_said_in_numbers() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from models.lm.prompt import PromptPassage, compose, neutralise
+from models.lm.template import fitted, shows_system
 from workers.refresh.examples import Example, shorten
 
 
@@ -37,10 +38,13 @@ def encode_all(tokenizer: Any, examples: Sequence[Example], *, max_length: int) 
 
 def encode(tokenizer: Any, example: Example, *, max_length: int) -> Encoded | None:
     """The example by the tokenizer's own chat template; none if it cannot be made to fit."""
+    system = shows_system(tokenizer)
+    # Not ``all_special_ids``: Phi-3's own <|end|> is none of those, though it is declared special.
+    ends = {token for token, mark in tokenizer.added_tokens_decoder.items() if mark.special}
     current: Example | None = example
     while current is not None:
         passages = [PromptPassage(title, text) for title, text in current.passages]
-        chat = compose(current.question, passages)
+        chat = fitted(compose(current.question, passages), system=system)
         asked = tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
         answered = [*chat, {"role": "assistant", "content": neutralise(current.answer)}]
         whole = tokenizer.apply_chat_template(answered, tokenize=False)
@@ -49,7 +53,6 @@ def encode(tokenizer: Any, example: Example, *, max_length: int) -> Encoded | No
         start = next(
             (at for at, (a, b) in enumerate(zip(head, ids, strict=False)) if a != b), len(head)
         )
-        ends = set(tokenizer.all_special_ids)
         stop = next((at for at in range(start, len(ids)) if ids[at] in ends), len(ids) - 1)
         if stop + 1 <= max_length:
             return Encoded(ids=tuple(ids[: stop + 1]), start=start, cluster=example.cluster)
