@@ -111,8 +111,13 @@ def running(**settings: str) -> Iterator[Product]:
 
 
 def free_ports(count: int = 8) -> int:
-    """The first of ``count`` neighbouring free ports below the ephemeral range."""
-    for first in range(21_304, 29_000, count):
+    """The first of ``count`` neighbouring free ports below the ephemeral range.
+
+    Each process begins to look elsewhere, so that two suites at once do not take the same.
+    """
+    places = range(21_304, 29_000, count)
+    begin = os.getpid() % len(places)
+    for first in (*places[begin:], *places[:begin]):
         if all(_free(port) for port in range(first, first + count)):
             return first
     raise RuntimeError("no free ports")
