@@ -117,7 +117,8 @@ def free_ports(count: int = 8) -> int:
     """
     places = range(21_304, 29_000, count)
     begin = os.getpid() % len(places)
-    for first in (*places[begin:], *places[:begin]):
+    in_turn: list[int] = [*places[begin:], *places[:begin]]
+    for first in in_turn:
         if all(_free(port) for port in range(first, first + count)):
             return first
     raise RuntimeError("no free ports")
