@@ -314,3 +314,30 @@ def test_a_heading_as_long_as_a_page_is_read_as_a_paragraph(
     parsed = parser.parse(form.format(words).encode(), name)
     assert [(b.path, b.text) for b in parsed.blocks] == [((), words.strip()), ((), "End.")]
     assert parsed.title is None
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "last"),
+    [
+        ("list.html", f"<ol>{'<li>item' * 40_000}</ol>", "40000. item"),
+        ("late.csv", "line\n" * 200_000 + "key,value,unit\nlength,3,m\n", "length | 3 | m"),
+        ("open.md", "End.\n\n<div>\n" + "<!--" * 80_000, "End."),
+    ],
+)
+def test_a_long_document_takes_as_much_longer_and_no_more(name: str, data: str, last: str) -> None:
+    parser = Parser(Limits(cpu_s=12))
+    try:
+        assert parser.parse(data.encode(), name).blocks[-1].text == last
+    finally:
+        parser.close()
+
+
+def test_pages_that_differ_in_numbers_only_are_not_all_header() -> None:
+    labels = [[f"Crate {n}", f"Shelf {n % 7}"] for n in range(5)]
+    assert pdf._without_running_lines(labels) == labels
+
+
+@pytest.mark.parametrize("charset", ["punycode", "undefined", "no-such-thing", "base64"])
+def test_a_page_that_lies_about_its_encoding_is_read(parser: Parser, charset: str) -> None:
+    page = f"<meta charset={charset}><body>Café de la Paix".encode("latin-1")
+    assert parser.parse(page, "a.html").blocks[0].text == "Café de la Paix"
