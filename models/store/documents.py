@@ -134,6 +134,7 @@ def register(
     document.claimed_by = document.claimed_until = None
     document.attempts = document.progress_done = document.progress_total = 0
     document.error = document.error_id = None
+    document.report = {key: value for key, value in document.report.items() if key != "postponed"}
     session.flush()
     return Registered(document.id, True, reason)
 
