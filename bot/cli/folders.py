@@ -117,9 +117,12 @@ def read(path: Path) -> bytes:
             raise ValueError(
                 f"It is {size / 2**20:.0f} MB; {LIMIT_BYTES // 2**20} MB is the most I take."
             )
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(LIMIT_BYTES + 1)
     except OSError as error:
         raise ValueError(why(error)) from error
+    if len(data) > LIMIT_BYTES:  # it grows while it is read, as a log does
+        raise ValueError(f"It is larger than {LIMIT_BYTES // 2**20} MB, which is the most I take.")
     if not data:
         raise ValueError("This file is empty.")
     return data

@@ -7,6 +7,8 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
+
 from bot.cli import folders
 
 
@@ -60,3 +62,9 @@ def test_a_tree_may_be_deeper_than_the_stack(tmp_path: Path) -> None:
 
 def test_a_name_of_any_bytes_can_be_stored_and_printed() -> None:
     assert folders.shown(os.fsdecode(b"Gr\xfc\xdfe\n\x1b[2J.md")) == "Gr\ufffd\ufffde  [2J.md"
+
+
+def test_a_file_that_grows_while_it_is_read_is_read_no_further() -> None:
+    """``/dev/zero`` says that it is empty, and has no end."""
+    with pytest.raises(ValueError, match="larger than 50 MB"):
+        folders.read(Path("/dev/zero"))
