@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 NOBODY = Audience(frozenset())
 CACHE_S = 60.0  # how long a channel's description and member list are believed
 ROLES_S = 300  # how long an asker's own roles are believed, should Slack's word of a change be lost
+PASSING = frozenset(
+    {"fatal_error", "internal_error", "ratelimited", "request_timeout", "service_unavailable"}
+)
 MANY = 20  # unknown members from which the whole list of users is read instead of each
 
 T = TypeVar("T")
@@ -99,7 +102,10 @@ class Directory:
         self._lock = threading.Lock()
 
     def audience(self, user_id: str, channel_id: str) -> Audience:
-        """What an answer to this person in this channel may use; nothing if a look-up fails."""
+        """What an answer to this person in this channel may use; nothing if Slack says no.
+
+        Raises Slack's errors where it does not answer: "I know nothing" would be untrue then.
+        """
         try:
             person = self.person(user_id)
             place = self.place(channel_id)
@@ -107,7 +113,9 @@ class Directory:
             if not self.reads(person, place):
                 log.warning("no audience for %s in %s: not a member", user_id, channel_id)
                 return NOBODY
-        except (SlackApiError, SlackClientError, OSError) as error:
+        except SlackApiError as error:
+            if passes(error):
+                raise
             log.warning("no audience for %s in %s: %s", user_id, channel_id, reason(error))
             return NOBODY
         return decide(person, place, joined)
@@ -305,6 +313,12 @@ def describe(user: dict[str, Any], team_id: str) -> Person:
         is_foreign=bool(user.get("is_stranger")) or home != team_id,
         deleted=bool(user.get("deleted")),
     )
+
+
+def passes(error: SlackApiError) -> bool:
+    """Whether Slack has trouble of its own, so that it may answer soon."""
+    status = getattr(error.response, "status_code", None) or error.response.get("status") or 0
+    return int(status) == 429 or int(status) >= 500 or reason(error) in PASSING
 
 
 def reason(error: Exception) -> str:

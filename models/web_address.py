@@ -7,6 +7,8 @@ import httpx
 NOT_WEB = "Only http and https addresses can be fetched."
 NO_PASSWORDS = "An address with a user name or password in it is not fetched."
 NONSENSE = "That is not a web address."
+TOO_LONG = "That address is too long to be kept."
+LONGEST = 2_000  # bytes; with more, no citation could link to it and no index hold it
 
 
 class BadAddress(ValueError):
@@ -26,4 +28,6 @@ def checked(url: str) -> httpx.URL:
         raise BadAddress(NO_PASSWORDS)
     if not host:
         raise BadAddress(NONSENSE)
+    if len(url.encode("utf-8", "replace")) > LONGEST:
+        raise BadAddress(TOO_LONG)
     return parsed

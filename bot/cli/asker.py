@@ -45,6 +45,7 @@ def audience_of(running: Running, user: str | None, channel: str | None) -> Audi
         place = directory.place(where)
         if not directory.reads(person, place):
             raise click.ClickException(f"{user} is not in {where} and sees nothing there.")
+        return directory.audience(user, where)
     except SlackApiError as error:
         word = reason(error)
         if word in ("user_not_found", "user_not_visible", "users_not_found"):
@@ -58,7 +59,6 @@ def audience_of(running: Running, user: str | None, channel: str | None) -> Audi
         raise click.ClickException(f"Slack does not say what {user} sees: {word}.") from error
     except (SlackClientError, OSError) as error:
         raise click.ClickException(f"Slack does not answer at {client.base_url}.") from error
-    return directory.audience(user, where)
 
 
 def web_client() -> WebClient | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +20,7 @@ DOCUMENTS = frozenset(
     | {".json", ".jsonl", ".yaml", ".yml", ".toml", ".adoc", ".org", ".tex", ".eml", ".ipynb"}
 )
 _SKIPPED_FOLDERS = frozenset({"node_modules", "__pycache__", "venv"})
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 @dataclass
@@ -45,7 +48,7 @@ def scan(folder: Path) -> Scan:
     could otherwise have any file of this machine read to everyone.
     """
     found = Scan()
-    for path in _walk(folder, found, set(), root=folder.resolve()):
+    for path in _walk(folder, found):
         suffix = path.suffix.lower()
         if suffix in DOCUMENTS:
             found.documents.append(path)
@@ -54,9 +57,36 @@ def scan(folder: Path) -> Scan:
     return found
 
 
-def _walk(
-    folder: Path, found: Scan, entered: set[tuple[int, int]], *, root: Path
-) -> Iterator[Path]:
+def _walk(folder: Path, found: Scan) -> Iterator[Path]:
+    root = Path(os.path.realpath(folder))
+    entered: set[tuple[int, int]] = set()
+    open_folders = [_entries(folder, found, entered)]  # a tree may be deeper than Python's stack
+    while open_folders:
+        entry = next(open_folders[-1], None)
+        if entry is None:
+            open_folders.pop()
+            continue
+        path = Path(entry.path)
+        try:
+            # Path.resolve would raise where links go round in circles.
+            out = entry.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(root)
+            is_folder, is_file = entry.is_dir(), entry.is_file()
+        except OSError as error:
+            if error.errno != errno.ELOOP:  # that is a link to nothing, passed over as any other
+                found.unreadable.append((path, why(error)))
+            continue
+        if out:
+            found.links_out.append(path)
+        elif is_folder:
+            open_folders.append(_entries(path, found, entered))
+        elif is_file:
+            yield path
+
+
+def _entries(
+    folder: Path, found: Scan, entered: set[tuple[int, int]]
+) -> Iterator[os.DirEntry[str]]:
+    """What stands in a folder by name, less what is never read; nothing a second time."""
     try:
         status = folder.stat()
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
@@ -67,14 +97,16 @@ def _walk(
         return
     entered.add((status.st_dev, status.st_ino))
     for entry in entries:
-        if entry.name.startswith((".", "~$")) or entry.name in _SKIPPED_FOLDERS:
-            continue
-        if entry.is_symlink() and not Path(entry.path).resolve().is_relative_to(root):
-            found.links_out.append(Path(entry.path))
-        elif entry.is_dir():
-            yield from _walk(Path(entry.path), found, entered, root=root)
-        elif entry.is_file():
-            yield Path(entry.path)
+        if not entry.name.startswith((".", "~$")) and entry.name not in _SKIPPED_FOLDERS:
+            yield entry
+
+
+def shown(name: str) -> str:
+    """A path or a part of one as text to store and to print.
+
+    A name on disk is bytes: it may be no UTF-8, and may hold what moves a terminal's cursor.
+    """
+    return _CONTROL.sub(" ", os.fsencode(name).decode("utf-8", "replace"))
 
 
 def read(path: Path) -> bytes:
@@ -85,9 +117,12 @@ def read(path: Path) -> bytes:
             raise ValueError(
                 f"It is {size / 2**20:.0f} MB; {LIMIT_BYTES // 2**20} MB is the most I take."
             )
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(LIMIT_BYTES + 1)
     except OSError as error:
         raise ValueError(why(error)) from error
+    if len(data) > LIMIT_BYTES:  # it grows while it is read, as a log does
+        raise ValueError(f"It is larger than {LIMIT_BYTES // 2**20} MB, which is the most I take.")
     if not data:
         raise ValueError("This file is empty.")
     return data

@@ -90,11 +90,11 @@ def _register(registrar: Registrar, what: Sequence[str]) -> None:
             files.append(path)
         else:
             sentence = "It is neither a file nor a folder." if path.exists() else "It is not there."
-            registrar.outcome.failed.append((word, sentence))
+            registrar.outcome.failed.append((folders.shown(word), sentence))
     count = len(urls) + len(files) + sum(len(scan.documents) for _, scan in scans)
     if not count and not scans:
         return
-    registrar.open_job(", ".join(what)[:200])
+    registrar.open_job(folders.shown(", ".join(what))[:200])
     with click.progressbar(length=count, label="Looking", file=sys.stderr) as b:
         registrar.step = lambda: b.update(1)
         for url in urls:

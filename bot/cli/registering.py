@@ -10,14 +10,16 @@ from urllib.parse import unquote, urlsplit
 
 from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from bot.cli import folders
 from models.store import blobs, documents
-from models.store.session import Sessions, transaction
+from models.store.session import Sessions, over_limit, transaction
 from models.store.tables import Document, Source
 
 ACTOR = "command line"
+TOO_LONG = "Its path is too long to be kept."
 
 
 @dataclass
@@ -42,7 +44,7 @@ def is_url(word: str) -> bool:
 def as_path(word: str) -> Path:
     """A path or ``file://`` URI as an absolute path; links are kept as they were named."""
     if word.startswith("file://"):
-        word = unquote(urlsplit(word).path)
+        word = unquote(urlsplit(word).path, errors="surrogateescape")  # a name need be no UTF-8
     return Path(word).expanduser().absolute()
 
 
@@ -107,10 +109,29 @@ class Registrar:
         try:
             data = folders.read(path)
         except ValueError as error:
-            self.outcome.failed.append((str(path), str(error)))
-            self.step()
+            self._failed(path, str(error))
             return
-        uri = file_uri(path)
+        try:
+            made = self._put(path, data, revive=revive, source_id=source_id)
+        except OperationalError as error:
+            if not over_limit(error):
+                raise
+            self._failed(path, TOO_LONG)
+            return
+        if made.reason == "forgotten":
+            self.outcome.left_out.append(file_uri(path))
+        else:
+            self._take(made)
+        self.step()
+
+    def _failed(self, path: Path, sentence: str) -> None:
+        self.outcome.failed.append((folders.shown(str(path)), sentence))
+        self.step()
+
+    def _put(
+        self, path: Path, data: bytes, *, revive: bool, source_id: int | None
+    ) -> documents.Registered:
+        uri, name = file_uri(path), folders.shown(path.name)
         digest = hashlib.sha256(data).hexdigest()
         with transaction(self._sessions) as session:
             known = self._known(session, uri)
@@ -118,23 +139,18 @@ class Registrar:
                 blobs.put(session, data)  # else these bytes need not travel again
             # A scan brings back what came back to its folder, not what a person took away.
             back = known is not None and bool(known.report.get("gone"))
-            made = documents.register(
+            return documents.register(
                 session,
                 uri=uri,
                 audience=self._audience,
-                title=path.name,
+                title=name,
                 origin=self._origin,
-                filename=path.name,
+                filename=name,
                 blob_sha256=digest,
                 job_id=self.outcome.job_id,
                 source_id=source_id,
                 revive=revive or back,
             )
-        if made.reason == "forgotten":
-            self.outcome.left_out.append(uri)
-        else:
-            self._take(made)
-        self.step()
 
     def _known(self, session: Session, uri: str) -> Document | None:
         found = select(Document).where(Document.uri == uri, Document.audience == self._audience)
@@ -145,10 +161,10 @@ class Registrar:
         source_id = self._folder_source(path)
         for file in scanned.documents:
             self.file(file, revive=False, source_id=source_id)
-        self.outcome.failed.extend((str(where), sentence) for where, sentence in scanned.unreadable)
-        self.outcome.failed.extend((str(link), folders.LINK_OUT) for link in scanned.links_out)
+        troubled = [*scanned.unreadable, *((link, folders.LINK_OUT) for link in scanned.links_out)]
+        self.outcome.failed.extend((folders.shown(str(at)), sentence) for at, sentence in troubled)
         if phrase := scanned.passed_over():
-            self.outcome.passed_over.append(f"{path}: {phrase}")
+            self.outcome.passed_over.append(folders.shown(f"{path}: {phrase}"))
         if not scanned.unreadable:  # a folder that cannot be listed has not lost its files
             self.vanished(path, {file_uri(file) for file in scanned.documents})
 

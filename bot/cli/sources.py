@@ -21,7 +21,7 @@ def command(prefix: str | None, limit: int, as_json: bool) -> None:
     with running.sessions() as session:
         rows = []
         for start in prefixes(prefix):
-            rows = documents.listing(session, audience=None, prefix=start, limit=limit)
+            rows = documents.listing(session, prefix=start, limit=limit)
             if rows:
                 break
     found = [

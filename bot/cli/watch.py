@@ -29,7 +29,7 @@ def command(folder: Path, audience: str, every: float) -> None:
     The folder is looked at every few seconds (this also works on network drives). A file is read
     once it has kept still from one look to the next.
     """
-    from bot.cli import recipients
+    from bot.cli import folders, recipients
     from bot.cli.running import connect
     from models.store.audience import BadAudience, checked
 
@@ -40,7 +40,7 @@ def command(folder: Path, audience: str, every: float) -> None:
     folder = folder.absolute()
     running = connect()
     recipients.check(running, audience)
-    click.echo(f"Watching {folder}. Ctrl-C ends it.", err=True)
+    click.echo(f"Watching {folders.shown(str(folder))}. Ctrl-C ends it.", err=True)
     last: dict[Path, Stamp] = {}
     done: dict[Path, Stamp] | None = None
     away = False

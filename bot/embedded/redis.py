@@ -85,13 +85,19 @@ class Redis:
             preexec_fn=dies_with_parent(signal.SIGTERM),
             **self._as_user(),
         )
-        self._pid_file.write_text(str(self.process.pid))
+        try:
+            self._pid_file.write_text(str(self.process.pid))
+        except OSError:  # unknown to the next start, it would run on beside that one
+            self.process.kill()
+            self.process.wait()
+            raise
         assert self.process.stdin is not None  # noqa: S101
         with self.process.stdin as settings:
             settings.write(
                 (
                     f'port 0\nunixsocket "{self.socket}"\nunixsocketperm 700\n'
                     f'requirepass {self.password}\ndir "{self.data}"\nsave 60 1\nappendonly no\n'
+                    "stop-writes-on-bgsave-error no\n"  # it is no copy of anything
                     "daemonize no\nloglevel warning\n"
                 ).encode()
             )

@@ -28,9 +28,10 @@ def sources(deps: Deps, command: Command) -> None:
     """List what may be seen from this place, newest first."""
     seen = audience(deps, command)
     with deps.sessions() as session:
-        rows = documents.listing(session, audience=seen, limit=500)
-    wanted = command.rest.casefold()
-    found = [row for row in rows if wanted in f"{row.title} {row.uri}".casefold()]
+        known = documents.names(session, audience=seen)
+        wanted = command.rest.casefold()
+        found = [one.id for one in known if wanted in f"{one.title} {one.uri}".casefold()]
+        rows = {row.id: row for row in documents.rows(session, found[:SHOWN], audience=seen)}
     if not found:
         words = (
             f"I know no document here that fits “{plain(shorten(command.rest, 80))}”."
@@ -39,17 +40,16 @@ def sources(deps: Deps, command: Command) -> None:
         )
         whisper(deps, command.event, words)
         return
-    found.sort(key=lambda row: row.updated_at, reverse=True)
     now = dt.datetime.now(dt.UTC)
-    text = f"*{len(found)} document{'s' if len(found) != 1 else ''} that you may see here*"
+    text = f"*{len(found):,} document{'s' if len(found) != 1 else ''} that you may see here*"
     shown = 0
-    for line in (_line(row, now) for row in found[:SHOWN]):
+    for line in (_line(rows[one], now) for one in found[:SHOWN] if one in rows):
         if len(text) + len(line) > ROOM:  # addresses may be long, and half a link is none
             break
         text += "\n" + line
         shown += 1
     if len(found) > shown:
-        text += f"\n… and {len(found) - shown} more: `/phi3 sources WORD` narrows the list."
+        text += f"\n… and {len(found) - shown:,} more: `/phi3 sources WORD` narrows the list."
     whisper(deps, command.event, text)
 
 
@@ -68,23 +68,24 @@ def forget(deps: Deps, command: Command) -> None:
     wanted = address[1] if address else wanted
     seen = audience(deps, command)
     with deps.sessions() as session:
-        rows = documents.listing(session, audience=seen, limit=5_000)
-    found = [row for row in rows if wanted in (row.uri, row.link)] or [
-        row
-        for row in rows
-        if wanted.casefold() in (row.title.casefold(), shorten(row.title, TITLE).casefold())
-    ]
-    if not found:
+        known = documents.names(session, audience=seen)
+        found = [one for one in known if wanted in (one.uri, one.link)] or [
+            one
+            for one in known
+            if wanted.casefold() in (one.title.casefold(), shorten(one.title, TITLE).casefold())
+        ]
+        rows = documents.rows(session, [one.id for one in found], audience=seen)
+    if not rows:
         raise Refused(
             f"I know no document here by the name or link “{shorten(wanted, 150)}”. "
             "`/phi3 sources` lists what I know."
         )
-    if len({row.uri for row in found}) > 1:
+    if len({row.uri for row in rows}) > 1:
         raise Refused(
             "Several documents have this name. Please give me the link of the one you mean."
         )
     admin = is_admin(deps, command.user_id)
-    mine = [row for row in found if admin or row.added_by == command.user_id]
+    mine = [row for row in rows if admin or row.added_by == command.user_id]
     if not mine:
         raise Refused("Only whoever added a document, or an admin, may have it forgotten.")
     with transaction(deps.sessions) as session:

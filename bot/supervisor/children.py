@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bot.supervisor import backoff
 from bot.supervisor.backoff import Backoff
 from bot.supervisor.journal import Journal
 
@@ -30,9 +31,15 @@ class Child:
     service: bool = False  # a database: stopped after everything that uses it
     process: subprocess.Popen[bytes] | None = None
     state: str = "stopped"  # stopped, starting, ready, restarting, failed
-    reason: str = ""  # why it failed
+    reason: str = ""  # why it failed, or fails again and again
+    worked: bool = False  # for a while: what ends it now may pass, a full disk for one
     since: float = 0.0  # monotonic: of the last start, or of when the next one is due
     backoff: Backoff = field(default_factory=Backoff)
+
+    @property
+    def given_up(self) -> bool:
+        """It never worked, and another start would be in vain."""
+        return self.backoff.gives_up and not self.worked
 
     @property
     def settled(self) -> bool:
@@ -93,13 +100,16 @@ class Children:
         """One round: notice ends, start what is due, ask what is starting whether it is ready."""
         now = time.monotonic()
         for child in self.all:
-            if child.process is None or child.backoff.gives_up:
+            if child.process is None or child.given_up:
                 continue
             if child.state == "restarting":
                 if now >= child.since:
-                    self._launch(child)
+                    self._launch_again(child, now)
             elif child.process.poll() is not None:
-                self._ended(child, now)
+                lived_s = now - child.since
+                if child.state == "ready" and lived_s >= backoff.QUICK_S:
+                    child.worked = True
+                self._ended(child, now, _how(child.process.returncode), lived_s=lived_s)
             elif child.state != "ready":
                 self._ask(child, now)
 
@@ -111,20 +121,27 @@ class Children:
         elif child.state == "starting" and now - child.since > child.patience_s:
             self._fail(child, f"{child.name} runs, but is not ready after {child.patience_s:.0f} s")
 
-    def _ended(self, child: Child, now: float) -> None:
-        assert child.process is not None  # noqa: S101
-        how = _how(child.process.returncode)
-        child.backoff = child.backoff.ended(lived_s=now - child.since)
+    def _launch_again(self, child: Child, now: float) -> None:
+        try:
+            self._launch(child)
+        except (OSError, RuntimeError) as error:  # no room for a file or a process, for now
+            self._ended(child, now, f"cannot be started ({error})", lived_s=0.0)
+
+    def _ended(self, child: Child, now: float, how: str, *, lived_s: float) -> None:
+        child.backoff = child.backoff.ended(lived_s=lived_s)
+        reason = ""
         if child.backoff.gives_up:
             words = self._journal.last_words(child.name)
             reason = f"{child.name} {how} {child.backoff.quick_ends} times in a row"
-            self._fail(child, f"{reason}: {words}" if words else reason)
+            reason = f"{reason}: {words}" if words else reason
+        if child.given_up:
+            self._fail(child, reason)
             return
         child.since = now + child.backoff.delay_s
         self._journal.say(
             "up", f"{child.name} {how}; starting it again in {child.backoff.delay_s:g} s"
         )
-        self._set(child, "restarting")
+        self._set(child, "restarting", reason)
 
     def _fail(self, child: Child, reason: str) -> None:
         self._set(child, "failed", reason)

@@ -58,6 +58,7 @@ class Product:
         self._environment = dict(plan.environment)
         self._guardian: subprocess.Popen[bytes] | None = None
         self._stops = 0
+        self._untold = False  # the last change of state stands in no file yet
 
     # -- starting ---------------------------------------------------------------------------------
 
@@ -188,6 +189,8 @@ class Product:
     def _wait(self, done: Callable[[], bool]) -> None:
         while not done():
             self._children.look()
+            if self._untold:
+                self._write_state()
             self._pause()
 
     def _pause(self) -> None:
@@ -228,7 +231,16 @@ class Product:
         everything = self._child_environment({})
         known = {name: everything[name] for name in TOLD if name in everything}
         state = {"pid": os.getpid(), "ports": self._plan.ports, "env": known, "parts": parts}
-        write_private(self._home.run / "state.json", json.dumps(state, indent=1))
+        try:
+            write_private(self._home.run / "state.json", json.dumps(state, indent=1))
+        except (
+            OSError
+        ) as error:  # a full disk: what runs goes on, and is told of when there is room
+            if not self._untold:
+                self._journal.say("up", f"state.json cannot be written: {error}")
+            self._untold = True
+        else:
+            self._untold = False
 
     # -- stopping ---------------------------------------------------------------------------------
 

@@ -8,7 +8,9 @@ How workers hold them is in ``claims``, what makes a version searchable or takes
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
@@ -31,6 +33,7 @@ from models.store.versions import NewChunk, SwapReport, forget, live_hashes, nar
 
 __all__ = [
     "JobProgress",
+    "Named",
     "NewChunk",
     "Registered",
     "SwapReport",
@@ -47,11 +50,13 @@ __all__ = [
     "job_progress",
     "listing",
     "live_hashes",
+    "names",
     "narrow",
     "open_job",
     "postpone",
     "register",
     "release",
+    "rows",
     "swap",
 ]
 
@@ -134,17 +139,46 @@ def register(
     document.claimed_by = document.claimed_until = None
     document.attempts = document.progress_done = document.progress_total = 0
     document.error = document.error_id = None
+    document.report = {key: value for key, value in document.report.items() if key != "postponed"}
     session.flush()
     return Registered(document.id, True, reason)
 
 
-def listing(
-    session: Session, *, audience: Audience | None, prefix: str | None = None, limit: int = 100
-) -> list[Document]:
-    """Documents that ``audience`` may see (none: all of them), by URI; without tombstones."""
+class Named(NamedTuple):
+    """What a document may be called by."""
+
+    id: int
+    uri: str
+    title: str
+    link: str | None
+
+
+def names(session: Session, *, audience: Audience) -> list[Named]:
+    """Every document that ``audience`` may see, the newest first; without tombstones.
+
+    Whole rows of all of them would be too much: who looks for some finds them by these.
+    """
+    wanted = (
+        select(Document.id, Document.uri, Document.title, Document.link)
+        .where(Document.state != "deleted", Document.audience.in_(audience.sorted_keys()))
+        .order_by(Document.updated_at.desc(), Document.id)
+    )
+    return [Named(*row) for row in session.execute(wanted)]
+
+
+def rows(session: Session, ids: Sequence[int], *, audience: Audience) -> list[Document]:
+    """Those of ``ids`` that ``audience`` may see, in no order; without tombstones."""
+    wanted = select(Document).where(
+        Document.id.in_(ids),
+        Document.state != "deleted",
+        Document.audience.in_(audience.sorted_keys()),
+    )
+    return list(session.execute(wanted).scalars())
+
+
+def listing(session: Session, *, prefix: str | None = None, limit: int = 100) -> list[Document]:
+    """Documents by URI, whoever may see them; without tombstones."""
     wanted = select(Document).where(Document.state != "deleted")
-    if audience is not None:
-        wanted = wanted.where(Document.audience.in_(audience.sorted_keys()))
     if prefix:
         wanted = wanted.where(Document.uri.startswith(prefix, autoescape=True))
     return list(session.execute(wanted.order_by(Document.uri).limit(limit)).scalars())

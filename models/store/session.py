@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import psycopg
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
 Sessions = sessionmaker[Session]
@@ -48,6 +49,14 @@ def transaction(sessions: Sessions) -> Iterator[Session]:
     """A session that commits at the end, or rolls back on any exception and raises it."""
     with sessions() as session, session.begin():
         yield session
+
+
+def over_limit(error: DBAPIError) -> bool:
+    """Whether a value is too large for what Postgres can keep: trying again changes nothing.
+
+    The driver files it under ``OperationalError``, with servers that are away.
+    """
+    return isinstance(error.orig, psycopg.errors.ProgramLimitExceeded)
 
 
 def _leave_out_details(context: ExceptionContext) -> None:

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import pytest
 from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
 from sqlalchemy import text
 
 from bot.audience import NOBODY, Directory
@@ -29,9 +30,12 @@ class FakeSlack:
     """The look-ups that a directory makes."""
 
     def __init__(self) -> None:
+        self.trouble: Exception | None = None
         self.members = {"COPEN": ["U1"], "CPRIV": ["U1"], "CEXT": ["U1"]}
 
     def users_info(self, *, user: str) -> dict[str, Any]:
+        if self.trouble is not None:
+            raise self.trouble
         return {"user": PEOPLE[user]}
 
     def conversations_info(self, *, channel: str) -> dict[str, Any]:
@@ -120,3 +124,26 @@ def test_what_is_kept_follows_the_channel_as_it_is_now(
     assert directory.place("COPEN").open_to_all
     monkeypatch.setitem(CHANNELS, "COPEN", {**CHANNELS["COPEN"], "is_private": True})
     assert not directory.place_now("COPEN").open_to_all
+
+
+def refusal(**answer: Any) -> Exception:
+    return SlackApiError("", answer)  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [refusal(error="internal_error"), refusal(status=502, body="<html>"), TimeoutError()],
+)
+def test_a_slack_that_does_not_answer_is_not_an_empty_library(
+    slack: FakeSlack, directory: Directory, trouble: Exception
+) -> None:
+    slack.trouble = trouble
+    with pytest.raises(type(trouble)):
+        directory.audience("U1", "COPEN")
+    slack.trouble = None
+    assert directory.audience("U1", "COPEN").keys == {"workspace", "channel:COPEN"}
+
+
+def test_a_slack_that_says_no_shows_nothing(slack: FakeSlack, directory: Directory) -> None:
+    slack.trouble = refusal(error="user_not_found")
+    assert directory.audience("U1", "COPEN") == NOBODY

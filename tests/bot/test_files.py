@@ -6,6 +6,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
+from models.store.session import transaction
 from tests.bot.house import House, eventually, everything, links
 
 pytestmark = pytest.mark.integration
@@ -157,6 +158,39 @@ def test_slash_commands(house: House) -> None:
     )
     ben.command(channel, "ingest #general")
     eventually(lambda: any("for admins" in one for one in ben.whispers(channel)), "a refusal")
+
+
+def test_among_thousands_of_documents_each_is_found(house: House) -> None:
+    # Arrange: a folder from the command line, newer than all else
+    ada = house.person("ada")
+    channel = ada.direct()
+    with transaction(house.sessions) as session:
+        session.execute(
+            text(
+                "INSERT INTO documents (uri, audience, title, origin, state) SELECT "
+                "'file:///many/' || n || '.md', 'workspace', 'Many ' || n, 'cli', 'ready' "
+                "FROM generate_series(10000, 15100) AS n"
+            )
+        )
+    try:
+        # Act
+        ada.command(channel, "sources")
+        ada.command(channel, "sources many 15100")
+        ada.command(channel, "forget many 15100")
+
+        # Assert
+        expected = {
+            "more: `/phi3 sources WORD`",
+            "*1 document that you may see here*\n• Many 15100",
+            "Forgotten: Many 15100.",
+        }
+        eventually(
+            lambda: all(any(words in one for one in ada.whispers(channel)) for words in expected),
+            "all three answers",
+        )
+    finally:
+        with transaction(house.sessions) as session:
+            session.execute(text("DELETE FROM documents WHERE uri LIKE 'file:///many/%'"))
 
 
 def test_a_link_to_a_file_that_is_known_already_is_answered(house: House) -> None:

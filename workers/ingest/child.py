@@ -13,14 +13,14 @@ import os
 import resource
 import struct
 import sys
-from dataclasses import asdict
 from typing import Any, BinaryIO
 
 from workers.ingest import detect
-from workers.ingest.document import Parsed, Unreadable
+from workers.ingest.document import Block, Parsed, Unreadable
 
 LENGTH = struct.Struct(">Q")
 NO_MEMORY = "This document needs more memory to read than is allowed."
+MAX_ANSWER = 256 * 1024 * 1024  # bytes; the worker that reads it has no limit of memory of its own
 _REFUSED = (
     "socket.connect",
     "socket.bind",
@@ -99,13 +99,49 @@ def parse(data: bytes, filename: str | None, mime: str | None) -> Parsed:
 def answer(request: dict[str, Any], data: bytes) -> bytes:
     """One request's answer: ``parsed``, or a ``sentence`` with the ``cause`` for the log."""
     try:
-        parsed = parse(data, request["filename"], request["mime"])
-        return json.dumps({"parsed": asdict(parsed)}).encode()
+        said = packed(parse(data, request["filename"], request["mime"]))
+        if len(said) <= MAX_ANSWER:
+            return said
+        sentence, cause = NO_MEMORY, f"an answer of {len(said)} bytes"
     except Unreadable as error:
         sentence, cause = str(error), repr(error.__cause__)
     except (MemoryError, RecursionError) as error:
         sentence, cause = NO_MEMORY, type(error).__name__
     return json.dumps({"sentence": sentence, "cause": cause}).encode()
+
+
+def packed(parsed: Parsed) -> bytes:
+    """A document as ``unpacked`` reads it: each heading path and table header stands there once.
+
+    Blocks repeat them, and a header may be as long as the whole file.
+    """
+    paths: dict[tuple[str, ...], int] = {}
+    headers: dict[str, int] = {}
+    blocks = [
+        {
+            "text": block.text,
+            "kind": block.kind,
+            "path": paths.setdefault(block.path, len(paths)),
+            "page": block.page,
+            "row": block.row,
+            "sheet": block.sheet,
+            "header": headers.setdefault(block.header, len(headers)),
+        }
+        for block in parsed.blocks
+    ]
+    whole = {"title": parsed.title, "blocks": blocks, "paths": [*paths], "headers": [*headers]}
+    return json.dumps({"parsed": whole}).encode()
+
+
+def unpacked(parsed: dict[str, Any]) -> Parsed:
+    """What ``packed`` was given."""
+    paths = [tuple(path) for path in parsed["paths"]]
+    headers = parsed["headers"]
+    blocks = (
+        Block(**{**block, "path": paths[block["path"]], "header": headers[block["header"]]})
+        for block in parsed["blocks"]
+    )
+    return Parsed(title=parsed["title"], blocks=tuple(blocks))
 
 
 def _refuse(event: str, _arguments: tuple[Any, ...]) -> None:

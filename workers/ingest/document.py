@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal["text", "item", "code", "row"]
+MAX_HEADING = 500  # characters; what is longer stands over nothing, it is a paragraph
 
 
 class Unreadable(Exception):
@@ -59,6 +60,9 @@ class Outline:
             self.close(page=page)
         while self._stack and self._stack[-1][0] >= level:
             self._stack.pop()
+        if len(text) > MAX_HEADING:
+            self.add(text, page=page)
+            return
         self._stack.append((level, text))
         self._bare = text if keep else None
         if keep:

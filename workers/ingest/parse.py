@@ -14,8 +14,8 @@ import time
 from dataclasses import dataclass
 from typing import IO, Any
 
-from workers.ingest.child import LENGTH, NO_MEMORY
-from workers.ingest.document import Block, Parsed, Unreadable
+from workers.ingest.child import LENGTH, NO_MEMORY, unpacked
+from workers.ingest.document import Parsed, Unreadable
 from workers.settings import Parsing
 
 TOO_LONG = "Reading this document took too long, so it was given up; bring it in smaller parts."
@@ -57,13 +57,10 @@ class Parser:
             answer = self._ask(json.dumps({"filename": filename, "mime": mime}).encode(), data)
         if "sentence" in answer:
             raise Unreadable(answer["sentence"]) from RuntimeError(answer["cause"])
-        parsed = answer["parsed"]
-        blocks = tuple(
-            Block(**{**block, "path": tuple(block["path"])}) for block in parsed["blocks"]
-        )
-        if not blocks:
+        parsed = unpacked(answer["parsed"])
+        if not parsed.blocks:
             raise Unreadable(NO_TEXT)
-        return Parsed(title=parsed["title"], blocks=blocks)
+        return parsed
 
     def close(self) -> None:
         """End the child."""

@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError
 from models.lm.errors import ModelBusy, ModelRefused, ModelUnavailable
 from models.settings import Fetching
 from models.store import blobs, documents
-from models.store.session import Sessions, transaction
+from models.store.session import Sessions, over_limit, transaction
 from models.store.tables import Document
 from models.store.wording import embedded
 from workers import process
@@ -36,9 +36,11 @@ WAITING_FOR_MODEL = "The embedding service does not answer; this document is tri
 WAITING_FOR_SITE = "{} It is tried again."
 REFUSED = "The embedding service refused this document's text."
 NO_BYTES = "The file's content is no longer kept; bring it again."
+TOO_LARGE = "This document holds something that is larger than the database can keep."
 UNEXPECTED = "Something went wrong while this document was read."
 SITE_TRIES = 3  # times that a site may be away before its document fails
 LONGEST_DELAY_S = 600
+MAX_TITLE = 300  # characters; it goes with each passage of the document into search and prompts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,9 +104,9 @@ def ingest(sessions: Sessions, document_id: int, *, worker: str, tools: Tools) -
     except LostClaim:
         log.info("document %s: the claim was lost, the attempt is void", document_id)
         return False
-    except OperationalError:
-        raise  # the database is away: the lease runs out, the sweep begins anew
     except Exception as error:
+        if isinstance(error, OperationalError) and not over_limit(error):
+            raise  # the database is away: the lease runs out, the sweep begins anew
         delay_s = _end(sessions, document, name, error)
         if delay_s is not None:
             tools.again(document_id, delay_s)
@@ -147,7 +149,7 @@ def _attempt(
             worker=worker,
             revision=document.revision,
             content_hash=content_hash(chunks),
-            title=_storable(parsed.title) if parsed.title else None,
+            title=_title(parsed.title) if parsed.title else None,
             chunks=[_row(made) for made in chunks],
         )
     if report is None:
@@ -169,6 +171,11 @@ def _row(made: ChunkOfText) -> documents.NewChunk:
         sheet=_storable(made.sheet) if made.sheet is not None else None,
         token_count=made.token_count,
     )
+
+
+def _title(words: str) -> str:
+    words = _storable(words)
+    return words if len(words) <= MAX_TITLE else words[: MAX_TITLE - 1].rstrip() + "…"
 
 
 def _storable(text: str) -> str:
@@ -227,4 +234,6 @@ def _meaning(error: Exception, postponed: int) -> tuple[str, int | None]:
         return REFUSED, None
     if isinstance(error, blobs.BlobMissing):
         return NO_BYTES, None
+    if isinstance(error, OperationalError):
+        return TOO_LARGE, None
     return UNEXPECTED, None

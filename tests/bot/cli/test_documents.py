@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import secrets
 from pathlib import Path
 
 import pytest
@@ -100,6 +102,28 @@ def test_bad_input_is_named_in_a_sentence_each(phi3: Phi3, tmp_path: Path) -> No
     assert "audience" in wrong.err.lower()
     (tmp_path / "nothing").mkdir()
     assert "There was nothing to read." in phi3("ingest", str(tmp_path / "nothing")).out
+
+
+def test_a_hostile_name_stops_no_other_file(phi3: Phi3, tmp_path: Path) -> None:
+    # Arrange: a name that is no UTF-8, and a path that no index takes
+    latin = os.fsencode(tmp_path) + b"/Gr\xfc\xdfe.md"
+    Path(os.fsdecode(latin)).write_text("Greetings from the quay.")
+    far = tmp_path
+    for _ in range(15):
+        far /= secrets.token_hex(120)
+    far.mkdir(parents=True)
+    (far / "far.md").write_text("A document far away.")
+    (tmp_path / "sound.md").write_text("A sound document about sounding leads.")
+
+    # Act
+    said = phi3("ingest", str(tmp_path), "--wait", "--json")
+
+    # Assert
+    outcome = json.loads(said.out)
+    names = {Path(row["uri"]).name for row in outcome["documents"]}
+    assert names == {"Gr%FC%DFe.md", "sound.md"}
+    assert [row["error"] for row in outcome["failed"]] == ["Its path is too long to be kept."]
+    assert phi3("forget", tmp_path.as_uri() + "/Gr%FC%DFe.md", "--yes").status == 0
 
 
 @pytest.mark.parametrize("words", [("ingest", ""), ("ingest", "a.md", " "), ("forget", "")])

@@ -102,6 +102,27 @@ def test_redis_refuses_a_wrong_password_and_recovers_from_a_kill(home: Path, log
     server.stop()
 
 
+def test_redis_takes_messages_where_it_cannot_save_them(home: Path, log: int) -> None:
+    from redis import Redis as Client
+
+    server = Redis(home)
+    server.start(log=log)
+    client = Client.from_url(server.url)
+    try:
+        server.data.rename(home / "moved")  # as good as a full disk
+        client.config_set("dir", "/")
+        client.config_set("dbfilename", "proc")  # a folder's name
+        client.bgsave()
+        deadline = time.monotonic() + 10
+        while client.info("persistence")["rdb_last_bgsave_status"] == "ok":
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert client.set("bell", "rings")
+    finally:
+        client.close()
+        server.stop()
+
+
 OWNER = """
 import sys, time
 from pathlib import Path

@@ -18,6 +18,9 @@ from bot.supervisor.children import Child, Children, launcher
 from bot.supervisor.files import AlreadyUp, alive, owner, take_lock, write_private
 from bot.supervisor.journal import Journal
 from bot.supervisor.marked import MARK, end_marked, mark_of, marked
+from bot.supervisor.plan import Plan
+from bot.supervisor.product import Product
+from models.settings import Home
 
 
 @pytest.fixture
@@ -85,6 +88,46 @@ def test_one_that_keeps_ending_is_given_up_and_the_others_go_on(
     assert "exit status 3" in broken.reason
     assert sleeper.state == "ready"
     assert "FAILED: broken" in journal.path.read_text()
+    children.stop(wait_s=5, hurry=lambda: False)
+
+
+def test_what_worked_is_never_given_up(
+    journal: Journal, mark: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk ends a database each time, until there is room again."""
+    # Arrange: one that has run for a while
+    monkeypatch.setattr(backoff, "QUICK_S", 1.0)
+    room = tmp_path / "room"
+    room.touch()
+    program = (
+        "import os, sys, time\n"
+        "if not os.path.exists('room'): print('no room'); sys.exit(1)\n"
+        "time.sleep(60)"
+    )
+    children = Children(journal, changed=lambda: None)
+    database = child("database", program, mark, tmp_path)
+    children.start(database)
+    launch, failures = database.launch, iter(range(2))
+    until(children, lambda: time.monotonic() - database.since > 1.0)
+
+    # Act: it ends again and again, and cannot even be started at times
+    def at_times(log: int) -> subprocess.Popen[bytes]:
+        if next(failures, None) is not None:
+            raise OSError("no room for a file")
+        return launch(log)
+
+    database.launch = at_times
+    room.unlink()
+    assert database.process is not None
+    database.process.kill()
+    until(children, lambda: database.backoff.quick_ends > backoff.GIVE_UP_AFTER)
+
+    # Assert
+    until(children, lambda: database.state == "restarting")
+    assert "times in a row: no room" in database.reason
+    assert "cannot be started (no room for a file)" in journal.path.read_text()
+    room.touch()
+    until(children, lambda: database.state == "ready" and database.process.poll() is None)  # type: ignore[union-attr]
     children.stop(wait_s=5, hurry=lambda: False)
 
 
@@ -167,6 +210,22 @@ def test_private_files_are_replaced_whole(tmp_path: Path) -> None:
     assert path.read_text() == "new"
     assert path.stat().st_mode & 0o777 == 0o600
     assert [entry.name for entry in tmp_path.iterdir()] == ["state.json"]
+
+
+def test_a_state_that_cannot_be_written_is_written_later(
+    journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PHI3_HOME", str(tmp_path))
+    plan = Plan(
+        parts=(), embedded_postgres=False, embedded_redis=False, environment={}, ports={}, url=None
+    )
+    product = Product(plan, given={}, home=Home(), lock=-1, journal=journal)
+
+    product._write_state()  # there is no folder to write it into
+
+    assert "state.json cannot be written" in journal.path.read_text()
+    (tmp_path / "run").mkdir()
+    product._wait((tmp_path / "run" / "state.json").exists)
 
 
 def test_a_zombie_is_not_alive() -> None:

@@ -56,7 +56,7 @@ def test_a_tombstone_is_respected_until_a_person_revives_it(sessions: Sessions) 
         assert documents.forget(session, asked.document_id, actor="U1")
         assert not documents.forget(session, asked.document_id, actor="U1")
         assert register(session, revive=False).reason == "forgotten"
-        assert documents.listing(session, audience=WORKSPACE) == []
+        assert documents.names(session, audience=WORKSPACE) == []
         assert register(session).queued
 
 

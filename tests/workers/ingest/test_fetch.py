@@ -55,6 +55,18 @@ class Handler(BaseHTTPRequestHandler):
             case "/cut":
                 packed = gzip.compress(b"The first half, and the second.")
                 self._send(200, packed[:-12], **{"Content-Encoding": "gzip"})
+            case "/more":
+                self.send_response(200)
+                self.send_header("Content-Encoding", "gzip")
+                self.end_headers()
+                self.wfile.write(gzip.compress(b"All there is."))
+                try:
+                    while True:
+                        self.wfile.write(bytes(1 << 16))
+                except OSError:
+                    return
+            case "/nowhere":
+                self._send(302, b"", Location="http://[nowhere")
             case "/a%00b.html":
                 self._send(200, b"<p>hello</p>")
             case "/drip":
@@ -106,6 +118,17 @@ def test_a_hostile_name_can_be_stored(site: str) -> None:
     assert found.filename == "ab.html"
 
 
+@pytest.mark.parametrize("tag", ['"gr\xfc\xdfe"', "x" * 70_000])
+def test_a_tag_that_no_request_can_carry_is_done_without(site: str, tag: str) -> None:
+    assert url.fetch(f"{site}/page", allowed=ALLOWED, etag=tag) is not None
+
+
+def test_what_follows_a_packed_page_is_not_waited_for(site: str) -> None:
+    found = url.fetch(f"{site}/more", allowed=ALLOWED, total_s=5)
+    assert found is not None
+    assert found.data == b"All there is."
+
+
 def failure(address: str, **given: object) -> str:
     with pytest.raises(url.FetchFailed) as caught:
         url.fetch(address, **given)  # type: ignore[arg-type]
@@ -122,6 +145,8 @@ def test_what_is_refused(site: str) -> None:
     assert failure(f"{site}/cut", allowed=ALLOWED) == url.CUT_OFF
     assert failure("http://xn--/") == web_address.NONSENSE
     assert failure("http://[::1") == web_address.NONSENSE
+    assert failure(f"{site}/nowhere", allowed=ALLOWED) == web_address.NONSENSE
+    assert failure(f"http://example.com/{'x' * 2_000}") == web_address.TOO_LONG
     assert "no such page" in failure(f"{site}/none", allowed=ALLOWED)
     assert failure("http://user:pw@example.com/") == web_address.NO_PASSWORDS
     assert failure("gopher://example.com/") == web_address.NOT_WEB

@@ -11,8 +11,8 @@ import pytest
 from pptx import Presentation
 
 from workers.ingest import detect
-from workers.ingest.child import NO_MEMORY
-from workers.ingest.document import Unreadable
+from workers.ingest.child import NO_MEMORY, packed, unpacked
+from workers.ingest.document import MAX_HEADING, Block, Parsed, Unreadable
 from workers.ingest.parse import TOO_LONG, Limits, Parser
 from workers.ingest.parsers import pdf
 
@@ -288,3 +288,56 @@ def test_xml_is_records_or_sections(parser: Parser) -> None:
 def test_marked_headings(parser: Parser, name: str, mark: str) -> None:
     found = parser.parse(f"{mark} One\n\n{mark * 2} Two\nWords.\n".encode(), name)
     assert [(b.path, b.text) for b in found.blocks] == [(("One", "Two"), "Words.")]
+
+
+def test_a_long_header_is_not_sent_with_each_of_its_rows() -> None:
+    header = " | ".join(f"column {n}" for n in range(10_000))
+    rows = tuple(
+        Block(text=f"row {n}", kind="row", row=n, path=("Sheet", str(n % 2)), header=header)
+        for n in range(2, 1_000)
+    )
+    parsed = Parsed(title="Wide", blocks=rows)
+
+    said = packed(parsed)
+
+    assert len(said) < 5 * len(header)
+    assert unpacked(json.loads(said)["parsed"]) == parsed
+
+
+@pytest.mark.parametrize(
+    ("name", "form"), [("a.md", "# {}\n\nEnd."), ("a.html", "<h1>{}</h1>End.")]
+)
+def test_a_heading_as_long_as_a_page_is_read_as_a_paragraph(
+    parser: Parser, name: str, form: str
+) -> None:
+    words = "seals sleep on the sand " * MAX_HEADING
+    parsed = parser.parse(form.format(words).encode(), name)
+    assert [(b.path, b.text) for b in parsed.blocks] == [((), words.strip()), ((), "End.")]
+    assert parsed.title is None
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "last"),
+    [
+        ("list.html", f"<ol>{'<li>item' * 40_000}</ol>", "40000. item"),
+        ("late.csv", "line\n" * 200_000 + "key,value,unit\nlength,3,m\n", "length | 3 | m"),
+        ("open.md", "End.\n\n<div>\n" + "<!--" * 80_000, "End."),
+    ],
+)
+def test_a_long_document_takes_as_much_longer_and_no_more(name: str, data: str, last: str) -> None:
+    parser = Parser(Limits(cpu_s=12))
+    try:
+        assert parser.parse(data.encode(), name).blocks[-1].text == last
+    finally:
+        parser.close()
+
+
+def test_pages_that_differ_in_numbers_only_are_not_all_header() -> None:
+    labels = [[f"Crate {n}", f"Shelf {n % 7}"] for n in range(5)]
+    assert pdf._without_running_lines(labels) == labels
+
+
+@pytest.mark.parametrize("charset", ["punycode", "undefined", "no-such-thing", "base64"])
+def test_a_page_that_lies_about_its_encoding_is_read(parser: Parser, charset: str) -> None:
+    page = f"<meta charset={charset}><body>Café de la Paix".encode("latin-1")
+    assert parser.parse(page, "a.html").blocks[0].text == "Café de la Paix"

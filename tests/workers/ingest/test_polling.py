@@ -130,6 +130,27 @@ def test_a_page_that_comes_back_is_counted_anew(
     assert look(sessions, source, site).note == "missing"
 
 
+def test_a_page_that_is_named_again_is_tried_as_often_as_the_first_time(
+    sessions: Sessions, tools: Tools, site: Site
+) -> None:
+    site.failure = FetchFailed("The site took too long to answer.", transient=True)
+    away = replace(tools, fetch=site.fetch)
+
+    def ask() -> Document:
+        with transaction(sessions) as session:
+            asked = documents.register(
+                session, uri=PAGE, audience="workspace", title="guide", origin="url"
+            )
+            session.get_one(Document, asked.document_id).claimed_until = None
+        assert work.ingest(sessions, asked.document_id, worker="w", tools=away)
+        with sessions() as session:
+            return session.get_one(Document, asked.document_id)
+
+    for _ in range(work.SITE_TRIES):
+        assert ask().state == "pending"
+    assert ask().state == "pending"
+
+
 def test_the_source_of_a_forgotten_page_ends(sessions: Sessions, site: Site, source: int) -> None:
     with transaction(sessions) as session:
         (document_id,) = session.scalars(select(Document.id))

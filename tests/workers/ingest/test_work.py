@@ -283,3 +283,25 @@ def test_what_a_parser_finds_can_always_be_stored(
     found = row(sessions, document_id)
     assert (found.state, found.title) == ("ready", "ab ?")
     assert texts(sessions, document_id) == ["The valve opens ? at noon."]
+
+
+def test_a_title_as_long_as_a_book_is_cut(sessions: Sessions, tools: Tools) -> None:
+    title = " ".join(f"word{n}" for n in range(150_000))  # more than one row could index
+    document_id = register(sessions, f"---\ntitle: {title}\n---\n\nThe valve opens at noon.")
+    assert work.ingest(sessions, document_id, worker="w", tools=tools)
+    found = row(sessions, document_id)
+    assert found.state == "ready"
+    assert found.title.startswith("word0 word1 ")
+    assert len(found.title) <= work.MAX_TITLE
+
+
+def test_what_is_too_large_for_the_database_fails_at_once(
+    sessions: Sessions, tools: Tools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Postgres's driver calls it an operational error, as it does a server that is away."""
+    monkeypatch.setattr(work, "MAX_TITLE", 10**9)
+    title = " ".join(f"word{n}" for n in range(150_000))
+    document_id = register(sessions, f"---\ntitle: {title}\n---\n\nThe valve opens at noon.")
+    assert work.ingest(sessions, document_id, worker="w", tools=tools)
+    found = row(sessions, document_id)
+    assert (found.state, found.error) == ("failed", work.TOO_LARGE)

@@ -12,12 +12,13 @@ from urllib.parse import unquote, urljoin
 import httpcore
 import httpx
 
-from models.web_address import BadAddress, checked
+from models.web_address import NONSENSE, BadAddress, checked
 from workers.ingest.fetch.pinned import PinnedBackend, PinnedTransport, PrivateAddress
 
 LIMIT_BYTES = 50 * 1024 * 1024
 TOTAL_S = 60.0
 REDIRECTS = 5
+MAX_VALIDATOR = 1_000  # characters of an ETag or date that are sent back
 
 PRIVATE = (
     "That address is in a private network, so it is not fetched. "
@@ -67,10 +68,9 @@ def fetch(
     """
     backend = PinnedBackend(allowed=allowed, deadline=time.monotonic() + total_s)
     headers = {"User-Agent": "phi3-expert", "Accept": "*/*", "Accept-Encoding": "gzip"}
-    if etag:
-        headers["If-None-Match"] = etag
-    if last_modified:
-        headers["If-Modified-Since"] = last_modified
+    for name, value in (("If-None-Match", etag), ("If-Modified-Since", last_modified)):
+        if value and value.isascii() and len(value) <= MAX_VALIDATOR:  # else read it anew
+            headers[name] = value
     with httpx.Client(
         transport=PinnedTransport(backend), trust_env=False, timeout=20, headers=headers
     ) as client:
@@ -99,7 +99,10 @@ def _follow(client: httpx.Client, url: str, limit: int) -> Fetched | None:
                 return None
             target = answer.headers.get("location")
             if answer.is_redirect and target:
-                url = urljoin(str(here), target)
+                try:
+                    url = urljoin(str(here), target)
+                except ValueError as error:
+                    raise BadAddress(NONSENSE) from error
                 continue
             _judge(answer)
             data = b"".join(_body(answer, limit))
@@ -142,5 +145,7 @@ def _body(answer: httpx.Response, limit: int) -> Iterator[bytes]:
         if left < 0:
             raise FetchFailed(TOO_LARGE)
         yield data
+        if unpacker and unpacker.eof:
+            return  # it would keep whatever follows, and count none of it
     if unpacker and not unpacker.eof and left < limit:
         raise FetchFailed(CUT_OFF, transient=True)

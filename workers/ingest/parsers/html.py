@@ -124,6 +124,7 @@ class _Walker:
         self.outline = outline
         self._inline: list[str] = []
         self._bullets: list[str] = []  # marker of the list item that has begun, by depth
+        self._items: dict[HtmlElement, int] = {}  # list -> its items so far
 
     def flush(self) -> None:
         text = squeeze("".join(self._inline))
@@ -168,9 +169,8 @@ class _Walker:
         elif tag == "li":
             self.flush()
             parent = element.getparent()
-            ordered = parent is not None and parent.tag == "ol"
-            number = 1 + sum(1 for _ in element.itersiblings("li", preceding=True))
-            self._bullets.append(f"{number}." if ordered else "-")
+            number = self._items[parent] = self._items.get(parent, 0) + 1
+            self._bullets.append(f"{number}." if parent.tag == "ol" else "-")
             self.walk(element)
             self.flush()
             self._bullets.pop()

@@ -14,7 +14,7 @@ from workers.ingest.parsers.templates import without_tags
 _FRONT = re.compile(r"\A---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
 _FRONT_TITLE = re.compile(r"^title:[ \t]*(.+?)[ \t]*$", re.MULTILINE)
 _TAG = re.compile(r"<[^>]*>")
-_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 # Below a certain depth markdown-it drops what there is; quotes are all one to us.
 _DEEP_QUOTE = re.compile(r"^((?:[ \t]*>){10})[ \t>]*>", re.MULTILINE)
 _DEPTH = 100  # a list takes two levels

@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Iterator
 from typing import Any
 from xml.etree import ElementTree
+from xml.parsers.expat import ExpatError
 from xml.sax import SAXException
 
 import mammoth
@@ -27,6 +28,7 @@ _BROKEN = (
     TypeError,
     LxmlError,
     ElementTree.ParseError,
+    ExpatError,
     SAXException,
     PythonPptxError,
 )

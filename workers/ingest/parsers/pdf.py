@@ -89,7 +89,8 @@ def _without_running_lines(pages: list[list[str]]) -> list[list[str]]:
         while end > max(start, len(page) - 2) and running(page[end - 1]):
             end -= 1
         kept.append(page[start:end])
-    return kept
+    # Labels or tickets, a line or two a page, are all alike but for their numbers.
+    return kept if any(kept) else filled
 
 
 def _usual_width(pages: list[list[str]]) -> int:

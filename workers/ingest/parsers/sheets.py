@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
+import itertools
 from collections.abc import Iterable, Sequence
 
 import python_calamine
@@ -69,8 +70,7 @@ def add_table(
         if not words:
             continue
         line = " | ".join(row).strip(" |") if width > 1 else words[0]
-        last = not any(any(later) for later in rows[number + 1 :]) if number <= at else False
-        if number == at and width > 1 and not last:
+        if number == at and width > 1 and any(map(any, itertools.islice(rows, number + 1, None))):
             header = " | ".join(row).strip(" |")
         else:
             outline.add(line, "row", row=first_row + number, sheet=sheet, header=header)

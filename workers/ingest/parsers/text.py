@@ -59,8 +59,8 @@ def _decode(data: bytes, *, markup: bool) -> str:
     if markup and (found := _DECLARED.search(head)):
         try:
             return data.decode(found.group(1).decode("ascii"), errors="replace")
-        except LookupError:
-            pass  # an encoding nobody knows: guess instead
+        except (LookupError, UnicodeError):
+            pass  # an encoding that nobody knows, or that is none of texts: guess instead
     from charset_normalizer import from_bytes
 
     sample = data[:60_000]
