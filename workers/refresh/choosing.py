@@ -13,7 +13,7 @@ from models.settings import Home, LanguageModel, Learning
 from models.store import adapters, refreshes
 from models.store.session import transaction
 from models.store.tables import Adapter, Refresh, Snapshot
-from workers.refresh import dataset, promote
+from workers.refresh import dataset, promote, snapshots
 from workers.refresh.examples import Example
 from workers.refresh.lease import Ended, Night
 from workers.refresh.settings import Nights
@@ -64,7 +64,7 @@ def _chosen(night: Night, base: str, recipe: Mapping[str, Any]) -> bool:
     if not material.training or not material.holdout:
         raise Ended("skipped", "All pairs stand on one side, so that nothing could be compared.")
     place = Home().snapshots / night.name
-    digest, card = dataset.write(place, material, anchor=anchor, seed=Nights().seed)
+    digest, card = snapshots.write(place, material, anchor=anchor, seed=Nights().seed)
     card["recipe"] = recipe
     if before is not None and all(before.get(key) == card[key] for key in ("learned", "recipe")):
         raise Ended("skipped", "Nothing has changed since these pairs were last trained on.")
@@ -164,13 +164,13 @@ def _anchor(session: Any) -> list[Example]:
     snapshot = session.get(Snapshot, live.snapshot_id) if live and live.snapshot_id else None
     if snapshot is None or snapshot.path is None:
         return []
-    path = Path(snapshot.path) / dataset.ITEMS
+    path = Path(snapshot.path) / snapshots.ITEMS
     if not path.exists():
         log.warning("the items of %s are gone; the night goes on without them", live and live.name)
         return []
     stands = dataset.still_held(session)
     return [
         replace(item, item=f"anchor:{item.pair_id}")
-        for item in dataset.read(path)
+        for item in snapshots.read(path)
         if item.kind == "holdout" and item.pair_id in stands
     ]

@@ -10,7 +10,7 @@ from models.lm.client import ChatClient, ModelRefused
 from models.settings import LanguageModel
 from models.store import adapters, refreshes
 from models.store.session import transaction
-from workers.refresh import dataset, evaluate, examples, promote, report
+from workers.refresh import dataset, evaluate, examples, promote, report, snapshots
 from workers.refresh.choosing import snapshot_of
 from workers.refresh.examples import Example
 from workers.refresh.lease import BASE, Ended, Night, overtaken
@@ -138,4 +138,4 @@ def _ask(
 def _items(night: Night) -> list[Example]:
     with transaction(night.sessions) as session:
         snapshot = snapshot_of(session, night)
-    return [*dataset.read(Path(str(snapshot.path)) / dataset.ITEMS), *evaluate.general_items()]
+    return [*snapshots.read(Path(str(snapshot.path)) / snapshots.ITEMS), *evaluate.general_items()]
