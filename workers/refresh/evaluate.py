@@ -110,9 +110,7 @@ def run(
     with transaction(sessions) as session:
         there = {(row.item, row.arm) for row in refreshes.scores(session, refresh_id)}
     left = [task for task in wanted if (task.item.item, task.arm) not in there]
-    known = _known(wanted)
-    answers_of = {t.item.item: t.item.answer for t in wanted if t.item.kind == known}
-    style = scoring.style_of(answers_of.values())
+    style = style_of({task.item.item: task.item for task in wanted}.values())
     done = len(wanted) - len(left)
     tell(done, len(wanted))
     pool = ThreadPoolExecutor(TOGETHER, thread_name_prefix="evaluate")
@@ -135,6 +133,13 @@ def run(
             tell(done, len(wanted))
     finally:
         pool.shutdown(cancel_futures=True)  # a night that is stopped asks nothing more
+
+
+def style_of(items: Iterable[Example]) -> frozenset[str]:
+    """The house style: of the old answers where there are some, else of the new and the locked."""
+    found = list(items)
+    known = [item for item in found if item.kind == "anchor"]
+    return scoring.style_of(known or [item for item in found if item.kind in ("holdout", "locked")])
 
 
 def answer(
@@ -219,12 +224,6 @@ def advice(means: Mapping[str, Mapping[str, float]]) -> str:
         "rag_adapter": "documents and adapter together",
     }[best]
     return f"{helps}, {trained}; both together add {both:+.2f}. Best here: {named}."
-
-
-def _known(wanted: Sequence[Task]) -> str:
-    """The kind of items whose answers tell the house style: the old ones where there are some."""
-    kinds = {task.item.kind for task in wanted}
-    return "anchor" if "anchor" in kinds else "holdout"
 
 
 def _complete(
