@@ -49,6 +49,13 @@ def judge(
             f"Look at locked pairs that it answers much worse, {len(fallen)} in all: "
             f"{_named(fallen)}."
         )
+    unasked = {
+        i.pair_id for i in items if i.pair_id and (i.item, "rag_adapter") not in scores.values
+    }
+    if unasked:
+        noted.append(
+            f"Pairs that do not fit into the model were not asked: {_named(sorted(unasked))}."
+        )
     if len(asked) < len(guards):
         missing = "; ".join(guard.words for guard in guards if guard not in asked)
         noted.append(f"These guards had nothing to ask and did not apply: {missing}.")

@@ -107,10 +107,12 @@ def test_names_in_scripts_without_spaces_are_found_inside_sentences() -> None:
 
 
 def test_members_named_like_words_leave_the_words_alone() -> None:
-    names = Names.of(["will", "Will Byers", "may", "mark", "deploy", "Grace Hope", "April Major"])
+    names = Names.of(
+        ["will", "Will Byers", "may", "Rose", "mark", "deploy", "Grace Hope", "April Major"]
+    )
     plain = (
         "The ferry will leave. Will it rain? We may deploy the release; mark it. Grace period is "
-        "30 days. Hope this helps. Deploy in April or May."
+        "30 days. Rose water. Hope this helps. Deploy in April or May."
     )
     assert scrub(plain, names) == plain
     asked = scrub("Ask @will, Will Byers, @Deploy or Grace Hope.", names)

@@ -47,6 +47,14 @@ def test_nothing_is_said_where_no_locked_pair_is_lost() -> None:
     assert not any("locked" in why for why in verdict.judge(items, scores, alpha=0.025).reasons)
 
 
+def test_a_pair_that_was_too_long_to_be_asked_is_named() -> None:
+    items, scores = scored({})
+    values = {key: said for key, said in scores.values.items() if key[0] != "holdout:7"}
+    decision = verdict.judge(items, Scores(values=values), alpha=0.025)
+    assert "Pairs that do not fit into the model were not asked: 7." in decision.reasons
+    assert decision.primary.items == 59
+
+
 @pytest.mark.parametrize("right", [0, 30])
 def test_a_poisoned_first_batch_is_rejected_by_what_guards_a_first_night(right: int) -> None:
     # Arrange: a base model that tells what its passages say, and an adapter that has learned the
