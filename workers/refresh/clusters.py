@@ -111,9 +111,11 @@ def _neighbours(asked: Sequence[Asked], bags: Mapping[int, frozenset[str]]) -> d
     near: dict[int, set[int]] = defaultdict(set)
     for one, others in _candidates(bags, weight):
         for other in others:
-            shared = sum(weight[word] for word in bags[one] & bags[other])
+            shared = 0.0  # an estimate; most are not alike, and the index itself costs more
+            for word in bags[one] & bags[other]:
+                shared += weight[word]
             if shared < (NEAR_SAME_SOURCE - 0.01) * (whole[one] + whole[other] - shared):
-                continue  # nearly all of them: the index itself costs more
+                continue
             alike = similarity(bags[one], bags[other], weight)
             together = sources[one] | sources[other]
             same = len(sources[one] & sources[other]) / len(together) if together else 0.0
@@ -127,14 +129,13 @@ def _candidates(
     bags: Mapping[int, frozenset[str]], weight: Mapping[str, float]
 ) -> Iterator[tuple[int, set[int]]]:
     """Each id with earlier ones whose words share a band of their MinHash signatures."""
-    hashed: dict[str, NDArray[np.float64]] = {}
+    place = {word: at for at, word in enumerate(weight)}
+    hashed = np.array([_exponentials(word) / max(weight[word], 1e-9) for word in weight])
     buckets: dict[tuple[int, bytes], list[int]] = defaultdict(list)
     for key, bag in bags.items():
         if not bag:
             continue
-        for word in bag - hashed.keys():
-            hashed[word] = _exponentials(word) / max(weight[word], 1e-9)
-        signature = np.array([hashed[word] for word in bag]).min(axis=0).tobytes()
+        signature = hashed[[place[word] for word in bag]].min(axis=0).tobytes()
         size = len(signature) // _BANDS
         found: set[int] = set()
         for band in range(_BANDS):

@@ -48,7 +48,7 @@ def gather(session: Session, *, items: int = 400) -> Material:
     nothing.
     """
     left_out: Counter[str] = Counter()
-    rows = list(session.scalars(select(Pair).order_by(Pair.id)))
+    rows = list(session.scalars(select(Pair).options(defer(Pair.tsv)).order_by(Pair.id)))
     people = {person for row in rows for person in row.people}
     agreed = consents.granted(session, people)
     eligible: list[Pair] = []
