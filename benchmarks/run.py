@@ -35,6 +35,7 @@ BENCHMARKS = (
     Benchmark("ack"),
     Benchmark("retrieval", Path()),
     Benchmark("evidence"),
+    Benchmark("gather"),
     Benchmark("reader", Path()),
     Benchmark("handbook", HANDBOOK),
 )

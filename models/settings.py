@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -30,6 +30,15 @@ def _address(url: SecretStr, *schemes: str) -> SecretStr:
     if not fits:
         raise ValueError(f"should be an address that begins with {schemes[0]}://")
     return url
+
+
+def wrong_settings(error: ValidationError) -> str:
+    """Name the settings that are wrong, never their values: some are secrets."""
+    named = "; ".join(
+        f"{'.'.join(map(str, one['loc']))}: {one['msg'].removeprefix('Value error, ')}"
+        for one in error.errors(include_input=False)
+    )
+    return f"A setting is wrong: {named}"
 
 
 def dotenv_names() -> dict[str, str]:

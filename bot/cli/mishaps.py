@@ -37,6 +37,6 @@ def _settings(error: BaseException) -> str:
     """Name the settings that are wrong, never their values: some are secrets."""
     from pydantic import ValidationError
 
-    listed = error.errors(include_input=False) if isinstance(error, ValidationError) else []
-    named = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in listed]
-    return "A setting is wrong: " + "; ".join(named) if named else "A setting is wrong"
+    from models.settings import wrong_settings
+
+    return wrong_settings(error) if isinstance(error, ValidationError) else "A setting is wrong"

@@ -13,7 +13,7 @@ from models.settings import Home, LanguageModel, Learning
 from models.store import adapters, refreshes
 from models.store.session import transaction
 from models.store.tables import Adapter, Refresh, Snapshot
-from workers.refresh import dataset, promote
+from workers.refresh import dataset, promote, snapshots
 from workers.refresh.examples import Example
 from workers.refresh.lease import Ended, Night
 from workers.refresh.settings import Nights
@@ -54,7 +54,7 @@ def _chosen(night: Night, base: str, recipe: Mapping[str, Any]) -> bool:
     with transaction(night.sessions) as session:
         material = dataset.gather(session, items=Nights().items)
         before = _last_learned(session, night.id)
-        anchor = _anchor(session)
+        anchor = anchored(session)
     if material.eligible < learning.min_pairs:
         raise Ended(
             "skipped",
@@ -64,7 +64,7 @@ def _chosen(night: Night, base: str, recipe: Mapping[str, Any]) -> bool:
     if not material.training or not material.holdout:
         raise Ended("skipped", "All pairs stand on one side, so that nothing could be compared.")
     place = Home().snapshots / night.name
-    digest, card = dataset.write(place, material, anchor=anchor, seed=Nights().seed)
+    digest, card = snapshots.write(place, material, anchor=anchor, seed=Nights().seed)
     card["recipe"] = recipe
     if before is not None and all(before.get(key) == card[key] for key in ("learned", "recipe")):
         raise Ended("skipped", "Nothing has changed since these pairs were last trained on.")
@@ -77,12 +77,12 @@ def _chosen(night: Night, base: str, recipe: Mapping[str, Any]) -> bool:
     # Before the lock below: who narrows a source holds its pairs and waits for that lock.
     with transaction(night.sessions) as session:
         dataset.store_sides(session, material)
-    anchored = {item.pair_id for item in anchor if item.pair_id is not None}
+    asked_again = {item.pair_id for item in anchor if item.pair_id is not None}
     with transaction(night.sessions) as session:
         # What is taken back before this is seen here, what is taken back later finds the snapshot.
         adapters.lock(session)
         held = refreshes.held(session, night.id, worker=night.worker)
-        if dataset.moved(session, material) or not anchored <= dataset.still_held(session):
+        if dataset.moved(session, material) or not asked_again <= dataset.still_held(session):
             return False
         snapshot = refreshes.keep_snapshot(
             session,
@@ -91,7 +91,7 @@ def _chosen(night: Night, base: str, recipe: Mapping[str, Any]) -> bool:
             digest=digest,
             card=card,
             sides={
-                **{pair_id: "anchor" for pair_id in anchored},
+                **{pair_id: "anchor" for pair_id in asked_again},
                 **{p.id: "locked" for p in material.locked},
                 **{p.id: "training" for p in material.training},
                 **{p.id: "holdout" for p in material.holdout},
@@ -155,7 +155,7 @@ def _last_learned(session: Any, but: int) -> dict[str, Any] | None:
     return found[0] if found else None
 
 
-def _anchor(session: Any) -> list[Example]:
+def anchored(session: Any) -> list[Example]:
     """The held-out items on which the live adapter was promoted, as they were then.
 
     Without those that a curator has taken back or changed, and those of people who no longer agree.
@@ -164,13 +164,13 @@ def _anchor(session: Any) -> list[Example]:
     snapshot = session.get(Snapshot, live.snapshot_id) if live and live.snapshot_id else None
     if snapshot is None or snapshot.path is None:
         return []
-    path = Path(snapshot.path) / dataset.ITEMS
+    path = Path(snapshot.path) / snapshots.ITEMS
     if not path.exists():
         log.warning("the items of %s are gone; the night goes on without them", live and live.name)
         return []
     stands = dataset.still_held(session)
     return [
         replace(item, item=f"anchor:{item.pair_id}")
-        for item in dataset.read(path)
+        for item in snapshots.read(path)
         if item.kind == "holdout" and item.pair_id in stands
     ]

@@ -95,10 +95,11 @@ def place(asked: Sequence[Asked]) -> dict[int, Placed]:
 
 
 def similarity(one: Iterable[str], other: Iterable[str], weight: Mapping[str, float]) -> float:
-    """Weighted Jaccard index of two sets of words, in [0, 1]."""
+    """Weighted Jaccard index of two sets of words, in [0, 1]; the same in whatever order."""
     left, right = set(one), set(other)
-    union = sum(weight[word] for word in left | right)
-    return sum(weight[word] for word in left & right) / union if union > 0 else float(left == right)
+    union = math.fsum(weight[word] for word in left | right)
+    shared = math.fsum(weight[word] for word in left & right)
+    return shared / union if union > 0 else float(left == right)
 
 
 def _neighbours(asked: Sequence[Asked], bags: Mapping[int, frozenset[str]]) -> dict[int, set[int]]:
@@ -106,13 +107,19 @@ def _neighbours(asked: Sequence[Asked], bags: Mapping[int, frozenset[str]]) -> d
     # A word seen once may be a courtesy or a name: it tells no more than one seen twice.
     weight = {word: math.log((len(bags) + 1) / max(2, n)) for word, n in counts.items()}
     sources = {pair.id: pair.sources for pair in asked}
+    whole = {key: sum(weight[word] for word in bag) for key, bag in bags.items()}
     near: dict[int, set[int]] = defaultdict(set)
     for one, others in _candidates(bags, weight):
         for other in others:
+            shared = 0.0  # an estimate; most are not alike, and the index itself costs more
+            for word in bags[one] & bags[other]:
+                shared += weight[word]
+            if shared < (NEAR_SAME_SOURCE - 0.01) * (whole[one] + whole[other] - shared):
+                continue
             alike = similarity(bags[one], bags[other], weight)
             together = sources[one] | sources[other]
-            shared = len(sources[one] & sources[other]) / len(together) if together else 0.0
-            if alike >= NEAR or (alike >= NEAR_SAME_SOURCE and shared >= 0.5):
+            same = len(sources[one] & sources[other]) / len(together) if together else 0.0
+            if alike >= NEAR or (alike >= NEAR_SAME_SOURCE and same >= 0.5):
                 near[one].add(other)
                 near[other].add(one)
     return near
@@ -122,17 +129,17 @@ def _candidates(
     bags: Mapping[int, frozenset[str]], weight: Mapping[str, float]
 ) -> Iterator[tuple[int, set[int]]]:
     """Each id with earlier ones whose words share a band of their MinHash signatures."""
-    hashed: dict[str, NDArray[np.float64]] = {}
+    place = {word: at for at, word in enumerate(weight)}
+    hashed = np.array([_exponentials(word) / max(weight[word], 1e-9) for word in weight])
     buckets: dict[tuple[int, bytes], list[int]] = defaultdict(list)
     for key, bag in bags.items():
         if not bag:
             continue
-        for word in bag - hashed.keys():
-            hashed[word] = _exponentials(word) / max(weight[word], 1e-9)
-        signature = np.array([hashed[word] for word in bag]).min(axis=0).reshape(_BANDS, _ROWS)
+        signature = hashed[[place[word] for word in bag]].min(axis=0).tobytes()
+        size = len(signature) // _BANDS
         found: set[int] = set()
-        for band, rows in enumerate(signature):
-            members = buckets[band, rows.tobytes()]
+        for band in range(_BANDS):
+            members = buckets[band, signature[band * size : (band + 1) * size]]
             found.update(members[-_MOST:])
             members.append(key)
         yield key, found

@@ -1,16 +1,13 @@
-"""The night's first step: which pairs may be learned from, and the snapshot that is trained on."""
+"""The night's first step: which pairs may be learned from, and on which side they stand."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-import shutil
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from functools import cache, partial
 
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session, defer
@@ -20,9 +17,7 @@ from models.store.tables import Member, Pair
 from workers.refresh import clusters, examples, leaks, scrub
 from workers.refresh.names import Names
 
-TRAIN, ITEMS, CARD = "train.jsonl", "items.jsonl", "card.json"
 MOST_LOCKED = 200
-
 
 Words = tuple[str, str, tuple[str, ...]]  # question's hash, answer, hashes of what it rests on
 
@@ -53,7 +48,7 @@ def gather(session: Session, *, items: int = 400) -> Material:
     nothing.
     """
     left_out: Counter[str] = Counter()
-    rows = list(session.scalars(select(Pair).order_by(Pair.id)))
+    rows = list(session.scalars(select(Pair).options(defer(Pair.tsv)).order_by(Pair.id)))
     people = {person for row in rows for person in row.people}
     agreed = consents.granted(session, people)
     eligible: list[Pair] = []
@@ -80,11 +75,12 @@ def gather(session: Session, *, items: int = 400) -> Material:
         ]
     )
     names = Names.of(_names(session), _texts(eligible))
+    clean = cache(partial(scrub.scrub, names=names))  # many pairs show the same passage
     open_to_all = _open_to_all(session, eligible)
     sides: dict[str, list[examples.Learned]] = {"training": [], "holdout": [], "neither": []}
     scrubbed = 0
     for row in eligible:
-        learned = _learned(row, placed[row.id].cluster, names, open_to_all)
+        learned = _learned(row, placed[row.id].cluster, clean, open_to_all)
         scrubbed += (learned.question, learned.answer) != (
             unicodedata.normalize("NFC", row.question),
             unicodedata.normalize("NFC", row.answer),
@@ -94,9 +90,9 @@ def gather(session: Session, *, items: int = 400) -> Material:
     if sides["neither"]:
         left_out["near both training and holdout questions"] += len(sides["neither"])
     away = [row for row in rows if row.side == "holdout" and row.id not in chosen]
-    held = [scrub.scrub(row.question, names) for row in away if row.state != "rejected"]
+    held = [clean(row.question) for row in away if row.state != "rejected"]
     held += [pair.question for pair in sides["holdout"]]
-    training, dropped = without_leaks(sides["training"], held)
+    training, dropped = leaks.without(sides["training"], held)
     if dropped:
         left_out["its words hold a held-out question"] += dropped
     holdout = _sample(sides["holdout"], items)
@@ -133,71 +129,14 @@ def still_held(session: Session) -> set[int]:
     return {row.id for row in rows if _closed(row, agreed) is None}
 
 
-def without_leaks(
-    training: Sequence[examples.Learned], held: Iterable[str]
-) -> tuple[list[examples.Learned], int]:
-    """Training pairs without passages that hold a held-out question; how many pairs had to go."""
-    forbidden = leaks.Questions.of(held)
-    kept: list[examples.Learned] = []
-    for pair in training:
-        if forbidden.held_in(pair.question) or forbidden.held_in(pair.answer):
-            continue
-        bad = {at for at, s in enumerate(pair.sources) if forbidden.held_in(f"{s.title}\n{s.text}")}
-        if bad & set(pair.cited):
-            continue
-        if bad:
-            pair = _without(pair, bad)
-        kept.append(pair)
-    return kept, len(training) - len(kept)
-
-
-def write(
-    directory: Path, material: Material, *, anchor: Sequence[examples.Example], seed: int
-) -> tuple[str, dict[str, Any]]:
-    """Write the snapshot whole or not at all; returns its digest and its card."""
-    train = examples.training(material.training, seed=seed)
-    everyone = [*material.training, *material.holdout]
-    items = [
-        *examples.evaluation(material.holdout, seed=seed),
-        *anchor,
-        *examples.locked(material.locked, seed=seed),
-    ]
-    temporary = directory.with_name(directory.name + ".partial")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True, mode=0o700)
-    _lines(temporary / TRAIN, train)
-    _lines(temporary / ITEMS, items)
-    digest = hashlib.sha256(
-        (temporary / TRAIN).read_bytes() + (temporary / ITEMS).read_bytes()
-    ).hexdigest()
-    kinds = Counter(example.kind for example in [*train, *items])
-    card = {
-        "pairs": {"training": len(material.training), "holdout": len(material.holdout)},
-        "examples": dict(kinds),
-        "clusters": len({pair.cluster for pair in everyone}),
-        "origins": dict(material.origins),
-        "languages": dict(material.languages),
-        "left_out": dict(material.left_out),
-        "scrubbed": material.scrubbed,
-        "digest": digest,
-        "learned": hashlib.sha256((temporary / TRAIN).read_bytes()).hexdigest(),
-    }
-    (temporary / CARD).write_text(json.dumps(card, indent=1, sort_keys=True), "utf-8")
-    shutil.rmtree(directory, ignore_errors=True)
-    temporary.rename(directory)
-    return digest, card
-
-
-def read(path: Path) -> list[examples.Example]:
-    """The examples of one file of a snapshot; raises ``OSError`` or ``ValueError``."""
-    with path.open(encoding="utf-8") as lines:
-        return [examples.Example.from_json(json.loads(line)) for line in lines]
-
-
 def store_sides(session: Session, material: Material) -> None:
     """Keep where each new pair stands; what stood somewhere already is never moved."""
-    for pair_id, placed in material.sides.items():
-        session.execute(_SIDE, {"id": pair_id, "cluster": placed.cluster, "side": placed.side})
+    sides = [
+        {"id": pair_id, "cluster": placed.cluster, "side": placed.side}
+        for pair_id, placed in material.sides.items()
+    ]
+    if sides:
+        session.execute(_SIDE, sides)
 
 
 _LIGHT = select(Pair).options(defer(Pair.passages), defer(Pair.tsv))  # all but what is long
@@ -250,15 +189,17 @@ def _open_to_all(session: Session, rows: Sequence[Pair]) -> set[str]:
     return set(session.scalars(_OPEN, {"hashes": shown}))
 
 
-def _learned(row: Pair, cluster: str, names: Names, open_to_all: set[str]) -> examples.Learned:
+def _learned(
+    row: Pair, cluster: str, clean: Callable[[str], str], open_to_all: set[str]
+) -> examples.Learned:
     """The pair, scrubbed. Of passages that it does not rest on, those that may still be shown: a
     pair follows the changes of its sources, not of what merely stood beside them."""
     shown = [passage for passage in row.passages if passage.get("pair_id") is None]
     sources = tuple(
         examples.Source(
             hash=passage["hash"],
-            title=scrub.scrub(passage["title"], names),
-            text=scrub.scrub(passage["text"], names),
+            title=clean(passage["title"]),
+            text=clean(passage["text"]),
         )
         for passage in shown
     )
@@ -269,32 +210,15 @@ def _learned(row: Pair, cluster: str, names: Names, open_to_all: set[str]) -> ex
         for at, passage in enumerate(shown)
         if at not in cited and passage["document_id"] and passage["hash"] not in open_to_all
     }
-    learned = examples.Learned(
+    return examples.Learned(
         id=row.id,
         cluster=cluster,
-        question=scrub.scrub(row.question, names),
-        answer=scrub.scrub(row.answer, names),
+        question=clean(row.question),
+        answer=clean(row.answer),
         sources=sources,
         cited=cited,
         locked=row.locked,
-    )
-    return _without(learned, closed) if closed else learned
-
-
-def _without(pair: examples.Learned, bad: set[int]) -> examples.Learned:
-    """The pair without some passages that it does not cite; ``[n]`` still counts its sources."""
-    kept = [at for at in range(len(pair.sources)) if at not in bad]
-    place = {old: new for new, old in enumerate(kept)}
-    answer = marks.replace(pair.answer, lambda n: place[n - 1] + 1 if n - 1 in place else None)
-    return examples.Learned(
-        id=pair.id,
-        cluster=pair.cluster,
-        question=pair.question,
-        answer=answer,
-        locked=pair.locked,
-        sources=tuple(pair.sources[at] for at in kept),
-        cited=tuple(place[at] for at in pair.cited),
-    )
+    ).without(closed)
 
 
 def _sample(held: list[examples.Learned], most: int) -> list[examples.Learned]:
@@ -304,11 +228,10 @@ def _sample(held: list[examples.Learned], most: int) -> list[examples.Learned]:
 
 def _script(words: str) -> str:
     """The script that most letters are of, as a stand-in for the language."""
-    found = Counter(unicodedata.name(c, "OTHER").split()[0].title() for c in words if c.isalpha())
+    found = Counter(_script_of(c) for c in words if c.isalpha())
     return found.most_common(1)[0][0] if found else "Other"
 
 
-def _lines(path: Path, rows: Iterable[examples.Example]) -> None:
-    with path.open("w", encoding="utf-8") as out:
-        for row in rows:
-            out.write(json.dumps(row.as_json(), ensure_ascii=False) + "\n")
+@cache
+def _script_of(letter: str) -> str:
+    return unicodedata.name(letter, "OTHER").split()[0].title()

@@ -26,6 +26,7 @@ GENERAL_TOKENS = 64  # of an answer to a question of general ability: its words 
 TOGETHER = 8  # requests in flight
 WITH_NLL = 64  # held-out items whose answers' likelihood is read
 TRIES = 30
+TOO_LONG = (400, 413)  # of a refusal: not the key, nor a model that is not there
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,9 +111,7 @@ def run(
     with transaction(sessions) as session:
         there = {(row.item, row.arm) for row in refreshes.scores(session, refresh_id)}
     left = [task for task in wanted if (task.item.item, task.arm) not in there]
-    known = _known(wanted)
-    answers_of = {t.item.item: t.item.answer for t in wanted if t.item.kind == known}
-    style = scoring.style_of(answers_of.values())
+    style = style_of({task.item.item: task.item for task in wanted}.values())
     done = len(wanted) - len(left)
     tell(done, len(wanted))
     pool = ThreadPoolExecutor(TOGETHER, thread_name_prefix="evaluate")
@@ -121,7 +120,7 @@ def run(
         while batch := list(itertools.islice(answers, 2 * TOGETHER)):
             with transaction(sessions) as session:
                 refreshes.held(session, refresh_id, worker=worker)
-                for task, output, values in batch:
+                for task, output, values in filter(_is_answered, batch):
                     refreshes.put_scores(
                         session,
                         refresh_id,
@@ -137,10 +136,19 @@ def run(
         pool.shutdown(cancel_futures=True)  # a night that is stopped asks nothing more
 
 
+def style_of(items: Iterable[Example]) -> frozenset[str]:
+    """The house style: of the old answers where there are some, else of the new and the locked."""
+    found = list(items)
+    known = [item for item in found if item.kind == "anchor"]
+    return scoring.style_of(known or [item for item in found if item.kind in ("holdout", "locked")])
+
+
 def answer(
     client: ChatClient, task: Task, style: frozenset[str], longest: int
 ) -> tuple[str, dict[str, float]]:
-    """What the arm says, and its scores; raises ``ModelError``."""
+    """What the arm says, and its scores: none where the question does not fit into the model, even
+    without a passage that could go. Raises ``ModelError``.
+    """
     item: Example = task.item
     begun = time.monotonic()
     if item.kind == "general":
@@ -154,10 +162,13 @@ def answer(
         try:
             output = _complete(client, chat, task.model, longest)
             break
-        except ModelRefused:
+        except ModelRefused as refusal:
             shorter = shorten(item) if task.with_passages else None
-            if shorter is None:
+            if shorter is None and refusal.status not in TOO_LONG:
                 raise
+            if shorter is None:
+                log.warning("%s is not asked: refused with %d", item.item, refusal.status)
+                return "", {}
             item = shorter
     values = scoring.score(item, output, style=style)
     values["latency_s"] = time.monotonic() - begun
@@ -221,10 +232,8 @@ def advice(means: Mapping[str, Mapping[str, float]]) -> str:
     return f"{helps}, {trained}; both together add {both:+.2f}. Best here: {named}."
 
 
-def _known(wanted: Sequence[Task]) -> str:
-    """The kind of items whose answers tell the house style: the old ones where there are some."""
-    kinds = {task.item.kind for task in wanted}
-    return "anchor" if "anchor" in kinds else "holdout"
+def _is_answered(answered: tuple[Task, str, Mapping[str, float]]) -> bool:
+    return bool(answered[2])
 
 
 def _complete(

@@ -8,8 +8,8 @@ show only passages that do not help, and the right answer is the refusal.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from models.lm.prompt import REFUSAL
@@ -39,6 +39,55 @@ class Learned:
     sources: tuple[Source, ...] = ()
     cited: tuple[int, ...] = ()
     locked: bool = False
+
+    def without(self, places: Collection[int]) -> Learned:
+        """Without some sources that it does not cite; ``[n]`` still counts those that stay."""
+        if not places:
+            return self
+        kept = [at for at in range(len(self.sources)) if at not in places]
+        new = {old: at for at, old in enumerate(kept)}
+        return replace(
+            self,
+            answer=marks.replace(self.answer, lambda n: new[n - 1] + 1 if n - 1 in new else None),
+            sources=tuple(self.sources[at] for at in kept),
+            cited=tuple(new[at] for at in self.cited),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pool:
+    """Different passages in a fixed order, to draw distractors from."""
+
+    sources: Sequence[Source]
+    places: Mapping[str, int]  # by hash
+
+    @classmethod
+    def of(cls, pairs: Iterable[Learned]) -> Pool:
+        """What these pairs rest on."""
+        found = {
+            pair.sources[at].hash: pair.sources[at]
+            for pair in pairs
+            for at in pair.cited or (0,)
+            if pair.sources
+        }
+        return cls(
+            sources=[found[key] for key in sorted(found)],
+            places={key: at for at, key in enumerate(sorted(found))},
+        )
+
+    def draw(self, rng: random.Random, most: int, *, but: set[str]) -> list[Source]:
+        """At random, at most so many, and none of ``but``."""
+        holes = sorted(self.places[key] for key in but if key in self.places)
+        spare = len(self.sources) - len(holes)
+        drawn: list[Source] = []
+        for at in rng.sample(range(spare), min(spare, most)):
+            for hole in holes:  # counted among what is left, as if the others were not there
+                at += hole <= at
+            drawn.append(self.sources[at])
+        return drawn
+
+
+NOTHING = Pool(sources=(), places={})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +125,7 @@ class Example:
         )
 
 
-def supported(pair: Learned, others: Sequence[Source], *, item: str, seed: int) -> Example:
+def supported(pair: Learned, others: Pool, *, item: str, seed: int) -> Example:
     """The pair with its sources and distractors from ``others``, shuffled; closed-book without."""
     if not pair.sources:
         answer = marks.replace(pair.answer, lambda _: None)
@@ -93,8 +142,7 @@ def supported(pair: Learned, others: Sequence[Source], *, item: str, seed: int) 
     rest = [source for source in pair.sources if source not in own]
     shown = (own + rest)[:PASSAGES]
     held = {source.hash for source in shown}
-    spare = [source for source in others if source.hash not in held]
-    shown += rng.sample(spare, min(len(spare), PASSAGES - len(shown)))
+    shown += others.draw(rng, PASSAGES - len(shown), but=held)
     rng.shuffle(shown)
     numbers = {source.hash: n for n, source in reversed(list(enumerate(shown, start=1)))}
     support = tuple(sorted(numbers[source.hash] for source in own if source.hash in numbers))
@@ -109,14 +157,12 @@ def supported(pair: Learned, others: Sequence[Source], *, item: str, seed: int) 
     )
 
 
-def unsupported(pair: Learned, others: Sequence[Source], *, item: str, seed: int) -> Example | None:
+def unsupported(pair: Learned, others: Pool, *, item: str, seed: int) -> Example | None:
     """The pair's question before passages that do not help; none where there are too few."""
     rng = random.Random(f"{seed}:{item}")  # noqa: S311
-    held = {source.hash for source in pair.sources}
-    spare = [source for source in others if source.hash not in held]
-    if not pair.sources or len(spare) < 2:
+    shown = others.draw(rng, PASSAGES, but={source.hash for source in pair.sources})
+    if not pair.sources or len(shown) < 2:
         return None
-    shown = rng.sample(spare, min(len(spare), PASSAGES))
     return Example(
         item=item,
         pair_id=pair.id,
@@ -129,7 +175,7 @@ def unsupported(pair: Learned, others: Sequence[Source], *, item: str, seed: int
 
 def training(pairs: Sequence[Learned], *, seed: int) -> list[Example]:
     """Every training pair with its sources, and ``REFUSALS`` of them without."""
-    pool = _pool(pairs)
+    pool = Pool.of(pairs)
     made = [supported(pair, pool, item=f"train:{pair.id}", seed=seed) for pair in pairs]
     for pair in pairs:
         drawn = random.Random(f"{seed}:refusal:{pair.id}").random()  # noqa: S311
@@ -141,10 +187,10 @@ def training(pairs: Sequence[Learned], *, seed: int) -> list[Example]:
 
 def evaluation(pairs: Sequence[Learned], *, seed: int) -> list[Example]:
     """Held-out items: as stored, the same without support, and those that a curator locked."""
-    pool = _pool(pairs)
+    pool = Pool.of(pairs)
     made: list[Example] = []
     for pair in pairs:
-        made.append(supported(pair, (), item=f"holdout:{pair.id}", seed=seed))
+        made.append(supported(pair, NOTHING, item=f"holdout:{pair.id}", seed=seed))
         bare = unsupported(pair, pool, item=f"unsupported:{pair.id}", seed=seed)
         made += [bare] if bare is not None else []
     return made
@@ -152,7 +198,7 @@ def evaluation(pairs: Sequence[Learned], *, seed: int) -> list[Example]:
 
 def locked(pairs: Sequence[Learned], *, seed: int) -> list[Example]:
     """The pairs that a curator has locked, on whichever side they stand."""
-    return [supported(p, (), item=f"locked:{p.id}", seed=seed) for p in pairs]
+    return [supported(p, NOTHING, item=f"locked:{p.id}", seed=seed) for p in pairs]
 
 
 def shorten(example: Example) -> Example | None:
@@ -171,17 +217,6 @@ def shorten(example: Example) -> Example | None:
         answer=marks.replace(example.answer, lambda n: n - (n > spare)),
         support=tuple(n - (n > spare) for n in example.support),
     )
-
-
-def _pool(pairs: Sequence[Learned]) -> list[Source]:
-    """Different passages that pairs rest on, in a fixed order."""
-    found = {
-        pair.sources[at].hash: pair.sources[at]
-        for pair in pairs
-        for at in pair.cited or (0,)
-        if pair.sources
-    }
-    return [found[key] for key in sorted(found)]
 
 
 def _cite(pair: Learned, numbers: Mapping[str, int], support: Sequence[int]) -> str:

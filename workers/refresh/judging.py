@@ -10,8 +10,8 @@ from models.lm.client import ChatClient, ModelRefused
 from models.settings import LanguageModel
 from models.store import adapters, refreshes
 from models.store.session import transaction
-from workers.refresh import dataset, evaluate, examples, promote, report
-from workers.refresh.choosing import snapshot_of
+from workers.refresh import dataset, evaluate, examples, promote, report, snapshots
+from workers.refresh.choosing import anchored, snapshot_of
 from workers.refresh.examples import Example
 from workers.refresh.lease import BASE, Ended, Night, overtaken
 from workers.refresh.settings import Nights
@@ -73,9 +73,13 @@ def decide(night: Night) -> None:
 
 def compare(night: Night) -> None:
     """``phi3 evaluate``: the arms of what is in service, on today's held-out pairs."""
+    from workers.refresh import verdict
+
+    seed = Nights().seed
     with transaction(night.sessions) as session:
         material = dataset.gather(session, items=Nights().items)
-    items = examples.evaluation(material.holdout, seed=Nights().seed)
+        guarding = [*anchored(session), *examples.locked(material.locked, seed=seed)]
+    items = examples.evaluation(material.holdout, seed=seed)
     if not items:
         raise Ended("skipped", "There are no held-out pairs yet to compare on.")
     with promote.chat(LanguageModel()) as client:
@@ -92,9 +96,11 @@ def compare(night: Night) -> None:
         means = evaluate.table(evaluate.collect(refreshes.scores(session, night.id)))
         advice = evaluate.advice(means)
         held.metrics = {**held.metrics, "arms": means, "advice": advice}
-        refreshes.end(
-            session, held, verdict="skipped", reasons=["Only measured: nothing was trained."]
-        )
+        reasons = ["Only measured: nothing was trained."]
+        silent = verdict.silent([*items, *guarding, *evaluate.general_items()])
+        if silent:
+            reasons.append(f"Tonight these guards would have nothing to ask: {'; '.join(silent)}.")
+        refreshes.end(session, held, verdict="skipped", reasons=reasons)
 
 
 def _compared_with(night: Night, base: str) -> str | None:
@@ -138,4 +144,4 @@ def _ask(
 def _items(night: Night) -> list[Example]:
     with transaction(night.sessions) as session:
         snapshot = snapshot_of(session, night)
-    return [*dataset.read(Path(str(snapshot.path)) / dataset.ITEMS), *evaluate.general_items()]
+    return [*snapshots.read(Path(str(snapshot.path)) / snapshots.ITEMS), *evaluate.general_items()]

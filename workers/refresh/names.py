@@ -12,6 +12,7 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 _WORD = re.compile(r"\w+", re.UNICODE)
 _PART = re.compile(r"[^\W\d_]+(?:['’ʼ-][^\W\d_]+)*")
@@ -30,7 +31,21 @@ _GIVEN = (
 MONTHS = frozenset(_MONTHS.split())
 # English words that are names too: a small ledger may hold them at the beginning of sentences only.
 WORDS = MONTHS | frozenset(_GIVEN.split())
-Pattern = tuple[int, re.Pattern[str]]  # longer names first
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """How a name is written. What must be there is looked for first: it costs next to nothing."""
+
+    length: int  # of the name; longer ones are replaced first
+    written: str  # a regular expression
+    any_case: bool = False
+    words: frozenset[str] = frozenset()  # all of them, case folded
+    forms: tuple[str, ...] = ("",)  # one of them, as it is written
+
+    def replaced(self, text: str, by: str) -> str:
+        """``text`` with the name replaced."""
+        return _compiled(self.written, re.IGNORECASE if self.any_case else 0).sub(by, text)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,33 +60,41 @@ class Names:
         """``names``: full names and user names. ``texts``: what tells names from words."""
         whole = sorted({_clean(name) for name in names} - {""})
         is_word = _judge({part for name in whole for part in _PART.findall(name)}, texts)
-        by_word: dict[str, list[Pattern]] = defaultdict(list)
-        unspaced: dict[str, list[Pattern]] = defaultdict(list)
+        by_word: dict[str, set[Pattern]] = defaultdict(set)
+        unspaced: dict[str, set[Pattern]] = defaultdict(set)
         handles = {handle for name in whole for handle in _handles(name)}
         for name in whole:
             if _UNSPACED.search(name):
                 for piece, pattern in _in_a_row(name):
-                    unspaced[piece].append((len(piece), pattern))
+                    unspaced[piece].add(Pattern(len(piece), pattern))
             elif " " in name:
-                _add(by_word, name, _full(name, is_word))
+                _add(by_word, name, *_full(name, is_word))
                 for part in name.split():
                     if part[0].isupper() and len(part) >= 3 and _PART.fullmatch(part):
-                        _add(by_word, part, None if is_word(part) else _alone(part))
+                        _add_alone(by_word, part, is_word)
             elif len(name) >= 2:
-                _add(by_word, name, _compiled("@" + _flexible(name), re.IGNORECASE))
+                _add(by_word, name, "@" + _flexible(name), any_case=True)
                 if name.casefold() in handles or re.search(r"\w[\d._]|[\d._]\w", name):
-                    _add(by_word, name, _compiled(_flexible(name), re.IGNORECASE))
+                    _add(by_word, name, _flexible(name), any_case=True)
                 elif len(name) >= 3:
-                    _add(by_word, name, None if is_word(name) else _alone(name))
-        return cls(by_word=dict(by_word), unspaced=dict(unspaced))
+                    _add_alone(by_word, name, is_word)
+        return cls(
+            by_word={word: tuple(found) for word, found in by_word.items()},
+            unspaced={piece: tuple(found) for piece, found in unspaced.items()},
+        )
 
     def replaced(self, text: str, by: str) -> str:
         """``text`` (NFC) with every name replaced, longer ones first."""
-        there = set(_WORD.findall(text.casefold())) & self.by_word.keys()
-        found = {pattern for word in there for pattern in self.by_word[word]}
-        found |= {p for piece, made in self.unspaced.items() if piece in text for p in made}
-        for _, pattern in sorted(found, key=lambda p: (-p[0], p[1].pattern)):
-            text = pattern.sub(by, text)
+        words = set(_words(text))
+        found = [
+            pattern
+            for word in words
+            for pattern in self.by_word.get(word, ())
+            if pattern.words <= words and any(form in text for form in pattern.forms)
+        ]
+        found += [p for piece, made in self.unspaced.items() if piece in text for p in made]
+        for pattern in sorted(found, key=lambda p: (-p.length, p.written)):
+            text = pattern.replaced(text, by)
         return text
 
 
@@ -87,15 +110,18 @@ def _judge(parts: Iterable[str], texts: Iterable[str]) -> Callable[[str], bool]:
     wanted = {part.casefold() for part in parts}
     small: Counter[str] = Counter()
     large: Counter[str] = Counter()  # inside sentences
-    for text in texts:
-        for match in _PART.finditer(text):
-            folded = match[0].casefold()
-            if folded not in wanted:
+    others: set[str] = set()  # nearly all words of a ledger: looked at once each, not each time
+    for text, times in Counter(texts).items():
+        there = set(_PART.findall(text)) - others
+        asked = {word for word in there if word.casefold() in wanted}
+        others |= there - asked
+        for match in _PART.finditer(text) if asked else ():
+            if match[0] not in asked:
                 continue
             if match[0].islower():
-                small[folded] += 1
+                small[match[0].casefold()] += times
             elif not _BEGINS.search(text, max(0, match.start() - 8), match.start()):
-                large[folded] += 1
+                large[match[0].casefold()] += times
 
     def is_word(part: str) -> bool:
         folded = part.casefold()
@@ -116,18 +142,17 @@ def _handles(name: str) -> set[str]:
     return {handle for handle in made if len(handle) >= 4}
 
 
-def _full(name: str, is_word: Callable[[str], bool]) -> re.Pattern[str]:
+def _full(name: str, is_word: Callable[[str], bool]) -> tuple[str, bool]:
     """However it is written, unless small letters make two words of it ("will power")."""
     if not all(is_word(part) for part in name.split()):
-        return _compiled(_flexible(name), re.IGNORECASE)
+        return _flexible(name), True
     forms = {name, name.upper(), " ".join(part[0].upper() + part[1:] for part in name.split())}
-    return _compiled("|".join(_flexible(form) for form in sorted(forms)))
+    return "|".join(_flexible(form) for form in sorted(forms)), False
 
 
-def _alone(word: str) -> re.Pattern[str]:
-    """One part of a name, with a capital."""
-    forms = {word[0].upper() + word[1:]} | ({word.upper()} if len(word) >= 5 else set())
-    return _compiled("|".join(_flexible(form) for form in sorted(forms)))
+def _forms(word: str) -> list[str]:
+    """How one part of a name is written: with a capital."""
+    return sorted({word[0].upper() + word[1:]} | ({word.upper()} if len(word) >= 5 else set()))
 
 
 def _flexible(name: str) -> str:
@@ -135,22 +160,46 @@ def _flexible(name: str) -> str:
     return "".join(_VARIANTS.get(c) or re.escape(c) for c in name)
 
 
-def _compiled(pattern: str, flags: int = 0) -> re.Pattern[str]:
-    return re.compile(rf"(?<!\w)(?:{pattern})(?!\w)", flags)
+@lru_cache(maxsize=4096)
+def _compiled(pattern: str, flags: int) -> re.Pattern[str]:
+    """Only when a text may hold the name: most members are in no text at all."""
+    return re.compile(pattern, flags)
 
 
-def _in_a_row(name: str) -> list[tuple[str, re.Pattern[str]]]:
+def _in_a_row(name: str) -> list[tuple[str, str]]:
     """A name of a script without spaces, with and without the space between its parts."""
     parts = name.split()
     compact = "".join(parts)
     if len(compact) < 2:
         return []
-    whole = re.compile(r"\s?".join(map(re.escape, compact)))
+    whole = r"\s?".join(map(re.escape, compact))
     some = [part for part in parts if len(parts) > 1 and len(part) >= 2]
-    return [(parts[0], whole), *((p, re.compile(re.escape(p) + _ADDRESSED)) for p in some)]
+    return [(parts[0], whole), *((part, re.escape(part) + _ADDRESSED) for part in some)]
 
 
-def _add(by_word: dict[str, list[Pattern]], name: str, pattern: re.Pattern[str] | None) -> None:
-    first = _WORD.search(name.casefold())
-    if first is not None and pattern is not None:
-        by_word[first[0]].append((len(name), pattern))
+def _add(
+    by_word: dict[str, set[Pattern]],
+    name: str,
+    written: str,
+    any_case: bool,
+    forms: Iterable[str] = ("",),
+) -> None:
+    words = _words(name)
+    if words:
+        standing = rf"(?<!\w)(?:{written})(?!\w)"
+        found = Pattern(len(name), standing, any_case, frozenset(words), tuple(forms))
+        by_word[words[0]].add(found)
+
+
+def _add_alone(by_word: dict[str, set[Pattern]], part: str, is_word: Callable[[str], bool]) -> None:
+    """One part of a name, unless it is a word as well."""
+    if not is_word(part):
+        forms = _forms(part)
+        written = "|".join(_flexible(form) for form in forms)
+        # Up to the first hyphen or apostrophe, of which there are several.
+        _add(by_word, part, written, False, [re.split(r"[\Wʼ]", form)[0] for form in forms])
+
+
+def _words(text: str) -> list[str]:
+    """Folded words; one of the apostrophes is a letter to Unicode, and none here."""
+    return _WORD.findall(text.casefold().replace("ʼ", "'"))

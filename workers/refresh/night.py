@@ -13,13 +13,15 @@ from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
+from pydantic import ValidationError
+
 from models.lm.client import ModelUnavailable
-from models.settings import LanguageModel
+from models.settings import LanguageModel, wrong_settings
 from models.store import adapters, consents, refreshes
 from models.store.session import Sessions, transaction
-from workers.refresh import choosing, judging, promote, report, training
+from workers.refresh import choosing, judging, promote, report, room, training
 from workers.refresh.lease import BASE, Ended, Night, beating, overtaken
-from workers.refresh.settings import Nights
+from workers.refresh.settings import LEASE_S, Nights
 
 log = logging.getLogger(__name__)
 
@@ -28,19 +30,24 @@ ATTEMPTS = 60  # of one night; a worker that dies each time is not let in for ev
 
 def run(sessions: Sessions, refresh_id: int, *, worker: str) -> bool:
     """Take the night and bring it to its end; false where it is another's, or over."""
-    nights = Nights()
+    try:
+        lease_s, wrong = Nights().lease_s, None
+    except ValidationError as error:
+        lease_s, wrong = LEASE_S, error  # claimed all the same: whoever began it is told
     with transaction(sessions) as session:
-        row = refreshes.claim(session, refresh_id, worker=worker, lease_s=nights.lease_s)
+        row = refreshes.claim(session, refresh_id, worker=worker, lease_s=lease_s)
     if row is None:
         return False
     night = Night(
         sessions=sessions,
         id=refresh_id,
         worker=worker,
-        lease_s=nights.lease_s,
+        lease_s=lease_s,
         progress=dict(row.progress),
     )
     try:
+        if wrong is not None:
+            raise wrong
         with beating(night):
             if row.attempts > ATTEMPTS:
                 raise Ended("skipped", f"The night was begun {ATTEMPTS} times and never finished.")
@@ -131,17 +138,24 @@ def _fail(night: Night, error: Exception) -> None:
             sentence = f"The night's report could not be written; {now}."
             verdict, reasons = held.verdict, list(held.reasons)
         else:
-            sentence = (
-                "A model server did not answer, so the night ended."
-                if isinstance(error, ModelUnavailable)
-                else "The night failed; nothing in service has changed."
-            )
+            sentence = _sentence(error)
             verdict, reasons = None, [sentence]
             _drop_candidate(session, night, "failed", sentence)
         report.failed(session, held, sentence=sentence, error_id=error_id)
         refreshes.end(
             session, held, verdict=verdict, reasons=reasons, error=sentence, error_id=error_id
         )
+
+
+def _sentence(error: Exception) -> str:
+    """What the admins are told; the log has the rest."""
+    if isinstance(error, ModelUnavailable):
+        return "A model server did not answer, so the night ended."
+    if isinstance(error, ValidationError):
+        return f"{wrong_settings(error)}; nothing in service has changed."
+    if room.is_lacking(error):
+        return "There is no room left on the disk, so the night ended; nothing has changed."
+    return "The night failed; nothing in service has changed."
 
 
 def _drop_candidate(session: Any, night: Night, verdict: str, reason: str) -> None:

@@ -143,4 +143,4 @@ def _training(metrics: Mapping[str, Any]) -> dict[str, Any]:
 
 def _seconds(row: Refresh) -> int:
     started: dt.datetime = row.started_at
-    return round((dt.datetime.now(dt.UTC) - started).total_seconds())
+    return max(0, round((dt.datetime.now(dt.UTC) - started).total_seconds()))

@@ -5,10 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import logging
 
+from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
-from models.store import consents, forgetting, lineage, refreshes
+from models.settings import Learning, wrong_settings
+from models.store import consents, forgetting, lineage, outbox, refreshes
 from models.store.session import Sessions, transaction
+from models.store.tables import Outbox
 from workers.refresh.settings import Nights
 
 log = logging.getLogger(__name__)
@@ -59,14 +62,37 @@ def due(sessions: Sessions, *, now: dt.datetime | None = None) -> None:
     """
     from workers.app import app
 
-    nights = Nights()
-    with transaction(sessions) as session:
-        begin(session, now=now or dt.datetime.now(dt.UTC))
-        lineage.retain(session, days=nights.keep_days)
-        if nights.keep_questions_days is not None:
-            forgetting.expire(session, days=nights.keep_questions_days)
+    try:
+        nights, _ = Nights(), Learning()
+    except ValidationError as error:
+        _tell(sessions, wrong_settings(error))
+    else:
+        with transaction(sessions) as session:
+            begin(session, now=now or dt.datetime.now(dt.UTC))
+            lineage.retain(session, days=nights.keep_days)
+            if nights.keep_questions_days is not None:
+                forgetting.expire(session, days=nights.keep_questions_days)
     with transaction(sessions) as session:
         waiting = refreshes.abandoned(session)
     if waiting is not None:
         app.send_task("refresh.run", args=[waiting], queue="refresh")
     app.send_task("adapters.reconcile", queue="refresh", expires=55)
+
+
+def _tell(sessions: Sessions, wrong: str) -> None:
+    """No night begins with a setting that is wrong: the admins hear of it once a day."""
+    log.error("no night can begin: %s", wrong)
+    key = f"nights-wrong:{dt.datetime.now(dt.UTC).date()}"
+    with transaction(sessions) as session:
+        told = session.query(Outbox.id).filter_by(key=key).first() is not None
+        if not told and _learns(session):
+            payload = {"kind": "text", "text": f"No night can begin. {wrong}."}
+            outbox.put(session, key=key, destination={"admins": True}, payload=payload)
+
+
+def _learns(session: Session) -> bool:
+    """Whether nights are wanted here, as far as that can be read."""
+    try:
+        return consents.learning(session)
+    except ValidationError:
+        return True

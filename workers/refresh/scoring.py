@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 
 from models.lm.citations import cite
 from models.lm.prompt import REFUSAL
@@ -39,17 +40,26 @@ def token_f1(output: str, expected: str) -> float:
     return 2 * precision * recall / (precision + recall)
 
 
-def style_of(answers: Iterable[str]) -> frozenset[str]:
-    """Words that stand in more than ``COMMON`` of the answers."""
-    bags = [set(words(answer)) for answer in answers]
-    counts = Counter(word for bag in bags for word in bag)
-    return frozenset(word for word, count in counts.items() if count > COMMON * max(5, len(bags)))
+def style_of(examples: Sequence[Example]) -> frozenset[str]:
+    """Words that are in more than ``COMMON`` of the answers, where those answers tell of their own
+    passages: style, and no claims.
+
+    One false sentence under a fifth of all questions is as common as any style; what its answers
+    share with their own passages is chance, while right ones name what only their own hold.
+    """
+    told = _told(examples)
+    found: dict[str, list[float]] = defaultdict(list)
+    for example, above in zip(examples, told, strict=True):
+        for word in set(words(example.answer)):
+            found[word].append(above)
+    most = COMMON * max(5, len(examples))
+    return frozenset(w for w, above in found.items() if len(above) > most and _positive(above))
 
 
 def agreement(output: str, passages: Sequence[tuple[str, str]], known: frozenset[str]) -> float:
     """The share of an answer's own words (not ``known``) that its passages hold; 1 without any."""
     said = [word for word in set(words(output)) if word not in known]
-    there = {word for title, text in passages for word in words(f"{title} {text}")}
+    there = _held(passages)
     return sum(word in there for word in said) / len(said) if said else 1.0
 
 
@@ -89,3 +99,30 @@ def holds(output: str, expected: str) -> float:
     return float(
         any(said[at : at + len(wanted)] == wanted for at in range(len(said) - len(wanted) + 1))
     )
+
+
+def _told(examples: Sequence[Example]) -> list[float]:
+    """How many of an answer's words, beyond those of its question and beyond chance, stand in its
+    own passages; chance is what other examples' passages hold of them."""
+    shown = [_held(example.passages) for example in examples]
+    different = set(shown)
+    holding = Counter(word for there in different for word in there)
+    others = max(1, len(different) - 1)
+    return [
+        sum(
+            (word in there) - (holding[word] - (word in there)) / others
+            for word in set(words(example.answer)) - set(words(example.question))
+        )
+        for example, there in zip(examples, shown, strict=True)
+    ]
+
+
+def _positive(values: Sequence[float]) -> bool:
+    """Whether their mean lies above 0 by more than two standard errors."""
+    mean = sum(values) / len(values)
+    spread = math.sqrt(sum((value - mean) ** 2 for value in values)) / len(values)
+    return mean > 2 * spread
+
+
+def _held(passages: Sequence[tuple[str, str]]) -> frozenset[str]:
+    return frozenset(word for title, text in passages for word in words(f"{title} {text}"))

@@ -7,11 +7,12 @@ import unicodedata
 
 from workers.refresh.names import NOBODY, Names
 
-_EMAIL = re.compile(r"\b[\w.+-]+@(?:[\w-]+\.)+[^\W\d_]{2,}\b")  # package@1.2.3 is none
+_EMAIL = re.compile(r"\b[\w.+-]{1,256}@(?:[\w-]+\.)+[^\W\d_]{2,}\b")  # package@1.2.3 is none
 _SECRET = re.compile(
     r"\b(?:xox[abposr]-[\w-]{8,}|sk-[\w-]{16,}|gh[pousr]_\w{20,}|AKIA[A-Z0-9]{16})"
 )
-_MENTION = re.compile(r"<@[UW][A-Z0-9]+(?:\|[^>]*)?>|@[UW][A-Z0-9]{8,}\b")
+_NUMBER = re.compile(r"\d[\d ()./-]{5,24}\d")  # in every one that goes, but for accounts
+_MENTION = re.compile(r"<@[UW][A-Z0-9]+(?:\|[^>]{0,256})?>|@[UW][A-Z0-9]{8,}\b")
 _CARD = re.compile(r"(?<![\w./=&-])[2-6]\d{3}(?:[ -]?\d){9,15}(?![\w-])")
 _ISSUERS = re.compile(r"4|5[0-8]|2(?:2[2-9]|[3-6]|7[01])|3[0-9]|6")  # ISO/IEC 7812, payment cards
 
@@ -76,14 +77,16 @@ def scrub(text: str, names: Names = NOBODY) -> str:
     ``[person]``, ``[account]``, ``[card]``, ``[address]``, ``[secret]``.
     """
     text = unicodedata.normalize("NFC", text)
-    text = _EMAIL.sub("[email]", text)
-    text = _MENTION.sub("[person]", text)
+    if "@" in text:
+        text = _EMAIL.sub("[email]", text)
+        text = _MENTION.sub("[person]", text)
     text = _SECRET.sub("[secret]", text)
     text = _without_accounts(text)
-    text = _CARD.sub(lambda m: "[card]" if _is_card(m[0]) else m[0], text)
-    text = _HOST.sub(lambda m: m[0] if _called_otherwise(m) else "[address]", text)
-    text = _TOLD.sub(lambda m: m[0] if _DATE.search(m[2]) else f"{m[1]}[phone]", text)
-    text = _PHONE.sub(lambda m: "[phone]" if _is_phone(m) else m[0], text)
+    if _NUMBER.search(text):
+        text = _CARD.sub(lambda m: "[card]" if _is_card(m[0]) else m[0], text)
+        text = _HOST.sub(lambda m: m[0] if _called_otherwise(m) else "[address]", text)
+        text = _TOLD.sub(lambda m: m[0] if _DATE.search(m[2]) else f"{m[1]}[phone]", text)
+        text = _PHONE.sub(lambda m: "[phone]" if _is_phone(m) else m[0], text)
     return names.replaced(text, "[person]")
 
 

@@ -8,6 +8,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+LEASE_S = 60.0
+
 
 class Nights(BaseSettings):
     """When the refresh runs, and what a night may cost."""
@@ -25,7 +27,7 @@ class Nights(BaseSettings):
     items: int = Field(400, ge=20, validation_alias="PHI3_EVALUATE_ITEMS")  # held-out pairs asked
     answer_tokens: int = Field(256, ge=16, validation_alias="PHI3_EVALUATE_TOKENS")  # of an answer
     seed: int = Field(0, validation_alias="PHI3_TRAIN_SEED")
-    lease_s: float = Field(60.0, gt=0, validation_alias="PHI3_REFRESH_LEASE_S")
+    lease_s: float = Field(LEASE_S, gt=0, validation_alias="PHI3_REFRESH_LEASE_S")
     keep_days: int = Field(
         180, ge=1, validation_alias="PHI3_KEEP_NIGHTS_DAYS"
     )  # snapshots, adapters, what they said

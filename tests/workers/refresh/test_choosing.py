@@ -15,7 +15,7 @@ from models.store.tables import Pair, Refresh, Snapshot, SnapshotPair
 from tests.models.store import corpus
 from tests.models.store.learning import pair, passage
 from tests.workers.refresh.nightly import begin
-from workers.refresh import choosing, dataset, promote
+from workers.refresh import choosing, dataset, promote, snapshots
 from workers.refresh.lease import Ended, Night
 
 pytestmark = pytest.mark.integration
@@ -72,7 +72,7 @@ def files(sessions: Sessions, night: Night) -> tuple[str, str]:
         snapshot = refreshes.snapshot_of(session, night.id)
         assert snapshot is not None
         place = Path(str(snapshot.path))
-    return (place / dataset.TRAIN).read_text(), (place / dataset.ITEMS).read_text()
+    return (place / snapshots.TRAIN).read_text(), (place / snapshots.ITEMS).read_text()
 
 
 def ask_many(sessions: Sessions, numbers: range, **changes: Any) -> None:
@@ -129,7 +129,7 @@ def test_what_is_taken_back_while_pairs_are_chosen_is_not_learned(
     secret = passage("m", text=SECRET, document=source) | {"hash": corpus.digest(SECRET)}
     ask_many(sessions, range(20), passages=[secret], author="U7", answer="4 million [1].")
     ask_many(sessions, range(100, 140))
-    written = dataset.write
+    written = snapshots.write
     left = [take_back]
 
     def meanwhile(*given: Any, **named: Any) -> Any:
@@ -138,7 +138,7 @@ def test_what_is_taken_back_while_pairs_are_chosen_is_not_learned(
             left.pop()(sessions)
         return done
 
-    monkeypatch.setattr(dataset, "write", meanwhile)
+    monkeypatch.setattr(snapshots, "write", meanwhile)
 
     # Act
     night = opened(sessions)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
 import re
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 
 from models.lm.prompt import REFUSAL
 from models.store import consents, pairs
@@ -13,7 +15,8 @@ from models.store.session import Sessions, transaction
 from models.store.tables import Member, Pair
 from tests.models.store import corpus
 from tests.models.store.learning import pair, passage
-from workers.refresh import clusters, dataset, examples
+from workers.refresh import clusters, dataset, examples, leaks, scrub, snapshots
+from workers.refresh.names import Names
 
 
 def learned(number: int, **changes: object) -> examples.Learned:
@@ -60,6 +63,14 @@ def test_sides_are_kept_and_a_pair_near_both_joins_neither() -> None:
     assert placed[4].side == clusters.side_of(placed[4].cluster)
 
 
+def test_how_alike_two_questions_are_does_not_hang_on_the_order_of_their_words() -> None:
+    chance = random.Random(1)
+    for _ in range(200):  # one holds the other's words and as much again: exactly half
+        weights = [chance.random() for _ in range(5)]
+        words = {f"{side}{n}": weights[n] for side in "ab" for n in range(5)}
+        assert clusters.similarity([f"a{n}" for n in range(5)], words, words) == clusters.NEAR
+
+
 def test_about_a_quarter_is_held_out() -> None:
     held = sum(clusters.side_of(str(n)) == "holdout" for n in range(4000))
     assert 900 < held < 1100
@@ -87,28 +98,30 @@ def test_raft_examples_show_the_support_among_distractors_and_cite_it() -> None:
 
 def test_an_answer_that_cites_nothing_gets_its_source_and_one_without_sources_loses_marks() -> None:
     bare = learned(1, answer="So it is.", cited=(0,))
-    example = examples.supported(bare, [], item="train:1", seed=0)
+    example = examples.supported(bare, examples.NOTHING, item="train:1", seed=0)
     assert example.answer == f"So it is. [{example.support[0]}]"
     assert example.passages[example.support[0] - 1][1] == "text 1 0"
-    closed = examples.supported(learned(1, sources=(), cited=()), [], item="train:1", seed=0)
+    closed = examples.supported(
+        learned(1, sources=(), cited=()), examples.NOTHING, item="train:1", seed=0
+    )
     assert (closed.answer, closed.passages) == ("Second, first.", ())
 
 
 def test_brackets_of_code_are_no_citations() -> None:
     said = "Read argv[1], x[0], `y[2]`, rowCount[1] and sys.argv[2], then see it[2][1]."
-    example = examples.supported(learned(1, answer=said), [], item="train:1", seed=0)
+    example = examples.supported(learned(1, answer=said), examples.NOTHING, item="train:1", seed=0)
     code, _, cited = example.answer.partition("see it")
     assert code == "Read argv[1], x[0], `y[2]`, rowCount[1] and sys.argv[2], then "
     numbers = [int(n) for n in re.findall(r"\[(\d)\]", cited)]
     assert [example.passages[n - 1][1] for n in numbers] == ["text 1 1", "text 1 0"]
     bare = examples.supported(
-        learned(1, answer=said, sources=(), cited=()), [], item="train:1", seed=0
+        learned(1, answer=said, sources=(), cited=()), examples.NOTHING, item="train:1", seed=0
     )
     assert bare.answer == f"{code}see it."
 
 
 def test_a_shortened_example_keeps_its_support_and_its_numbers() -> None:
-    pool = [source for n in range(9) for source in learned(n).sources]
+    pool = examples.Pool.of(learned(n, cited=(0, 1, 2)) for n in range(9))
     example = examples.supported(learned(1), pool, item="train:1", seed=3)
     shorter = examples.shorten(example)
     assert shorter is not None
@@ -124,9 +137,7 @@ def test_no_held_out_question_stands_in_training_text() -> None:
     leaky = examples.Source(hash="x", title="FAQ", text="Q: Who KEEPS  the lighthouse key? A: Tom.")
     inside = learned(1, sources=(*learned(1).sources, leaky))
     resting = learned(2, sources=(leaky,), cited=(0,), answer="Tom [1].")
-    kept, dropped = dataset.without_leaks(
-        [inside, resting, learned(3)], ["Who keeps the lighthouse key?"]
-    )
+    kept, dropped = leaks.without([inside, resting, learned(3)], ["Who keeps the lighthouse key?"])
     assert dropped == 1
     assert [p.id for p in kept] == [1, 3]
     assert leaky not in kept[0].sources
@@ -150,7 +161,7 @@ def test_a_held_out_question_is_found_however_it_is_dressed(
 ) -> None:
     leaky = examples.Source(hash="x", title=title, text=text)
     pair = learned(1, sources=(leaky,), cited=(0,), answer="So [1].")
-    assert dataset.without_leaks([pair], [held]) == ([], 1)
+    assert leaks.without([pair], [held]) == ([], 1)
 
 
 @pytest.mark.parametrize(
@@ -165,7 +176,7 @@ def test_a_held_out_question_is_found_however_it_is_dressed(
 def test_words_that_are_merely_shared_leak_nothing(held: str, text: str) -> None:
     source = examples.Source(hash="x", title="T", text=text)
     pair = learned(1, sources=(source,), cited=(0,), answer="So [1].")
-    assert dataset.without_leaks([pair], [held]) == ([pair], 0)
+    assert leaks.without([pair], [held]) == ([pair], 0)
 
 
 def test_what_resembles_a_held_out_pair_stays_out_of_training_while_that_pair_is_away(
@@ -219,14 +230,14 @@ def test_only_approved_consented_visible_pairs_are_learned_from(
     assert material.left_out["without everybody's consent"] == 2
     assert material.left_out["not visible to the whole workspace"] == 1
     assert material.scrubbed == 40
-    digest, card = dataset.write(tmp_path / "s", material, anchor=[], seed=7)
+    digest, card = snapshots.write(tmp_path / "s", material, anchor=[], seed=7)
     assert card["pairs"] == {"training": len(material.training), "holdout": len(material.holdout)}
-    train = dataset.read(tmp_path / "s" / dataset.TRAIN)
-    items = dataset.read(tmp_path / "s" / dataset.ITEMS)
+    train = snapshots.read(tmp_path / "s" / snapshots.TRAIN)
+    items = snapshots.read(tmp_path / "s" / snapshots.ITEMS)
     assert not {e.pair_id for e in train} & {e.pair_id for e in items}
     assert not any("Jane" in e.answer for e in [*train, *items])
     assert {e.kind for e in items} == {"holdout", "unsupported"}
-    assert dataset.write(tmp_path / "t", material, anchor=[], seed=7)[0] == digest
+    assert snapshots.write(tmp_path / "t", material, anchor=[], seed=7)[0] == digest
     with transaction(sessions) as session:
         sides = dict(session.query(Pair.id, Pair.side).filter(Pair.side.is_not(None)).all())
         again = dataset.gather(session)
@@ -252,6 +263,37 @@ def test_a_passage_that_is_only_beside_is_left_out_once_not_everybody_may_see_it
     assert (learned.answer, learned.cited) == ("This [2].", (1,))
 
 
+def test_a_passage_that_many_pairs_show_is_scrubbed_once_and_sides_are_kept_in_one_go(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Arrange
+    shown = passage("s", text="Ask Jane.")
+    with transaction(sessions) as session:
+        for n in range(30):
+            pair(session, f"What of {n} and {n * 7}?", f"So {n} [1].", passages=[shown])
+    scrubbed: list[str] = []
+    statements: list[object] = []
+    whole = scrub.scrub
+
+    def counted(words: str, names: Names) -> str:
+        scrubbed.append(words)
+        return whole(words, names)
+
+    monkeypatch.setattr(scrub, "scrub", counted)
+
+    # Act
+    with transaction(sessions) as session:
+        material = dataset.gather(session)
+        event.listen(session.connection(), "before_cursor_execute", lambda *a: statements.append(a))
+        dataset.store_sides(session, material)
+
+    # Assert
+    assert scrubbed.count("Ask Jane.") == 1
+    assert len(statements) == 1
+    with transaction(sessions) as session:
+        assert all(row.side for row in session.query(Pair))
+
+
 def test_locked_pairs_are_asked_wherever_they_stand(sessions: Sessions, tmp_path: Path) -> None:
     with transaction(sessions) as session:
         rows = [pair(session, f"What of {n} and {n * 7}?", "So it is.") for n in range(12)]
@@ -261,8 +303,8 @@ def test_locked_pairs_are_asked_wherever_they_stand(sessions: Sessions, tmp_path
         expected = {f"locked:{row.id}" for row in rows}
     with transaction(sessions) as session:
         material = dataset.gather(session, items=1)
-    dataset.write(tmp_path / "s", material, anchor=[], seed=7)
-    items = dataset.read(tmp_path / "s" / dataset.ITEMS)
+    snapshots.write(tmp_path / "s", material, anchor=[], seed=7)
+    items = snapshots.read(tmp_path / "s" / snapshots.ITEMS)
     assert {example.item for example in items if example.kind == "locked"} == expected
 
 

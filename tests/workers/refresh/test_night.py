@@ -48,6 +48,10 @@ def test_a_night_teaches_a_house_style_and_rollback_takes_it_back(
     served: Served, morning: Sessions
 ) -> None:
     row = latest(morning)
+    assert row.reasons[-1] == (
+        "These guards had nothing to ask and did not apply: questions on which the live adapter "
+        "was promoted; pairs that a curator has locked."
+    )
     arms = row.metrics["arms"]
     assert arms["rag_adapter"]["token_f1"] > arms["rag"]["token_f1"] + 0.5
     assert "Aye, says our tide book" in ask(served.url, morning)
@@ -147,7 +151,10 @@ def test_evaluate_measures_what_is_in_service_and_changes_nothing(
 ) -> None:
     row = spend(morning, trigger="evaluate")
     assert (row.state, row.verdict) == ("done", "skipped"), row.error
-    assert row.reasons == ["Only measured: nothing was trained."]
+    assert row.reasons == [
+        "Only measured: nothing was trained.",
+        "Tonight these guards would have nothing to ask: pairs that a curator has locked.",
+    ]
     assert row.metrics["compared_with"] == "refresh-0001"
     assert set(row.metrics["arms"]) == {"base", "rag", "adapter", "rag_adapter", "live"}
     assert "Best here" in row.metrics["advice"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -91,3 +92,28 @@ def test_two_beats_at_once_begin_a_night_once(
     # Assert
     with transaction(sessions) as session:
         assert [row.night for row in session.query(Refresh)] == [TODAY]
+
+
+def nights_begun(first: dt.datetime, hours: int, *, at: dt.time, zone: str) -> list[dt.datetime]:
+    """When a beat that looks every ten minutes begins nights, as the wall clock shows it."""
+    last, begun = first.astimezone(ZoneInfo(zone)).date() - dt.timedelta(days=1), []
+    for minutes in range(0, hours * 60, 10):
+        now = (first + dt.timedelta(minutes=minutes)).astimezone(ZoneInfo(zone))
+        night = wanted(now, at=at, learning=True, last=last, running=False)
+        if night is not None:
+            last = night
+            begun.append(now)
+    return begun
+
+
+@pytest.mark.parametrize(
+    ("first", "seen"),
+    [
+        # 02:30 does not exist on the 29th of March, and exists twice on the 25th of October
+        (dt.datetime(2026, 3, 28, 12, tzinfo=dt.UTC), ["2026-03-29T03:00:00+02:00"]),
+        (dt.datetime(2026, 10, 24, 12, tzinfo=dt.UTC), ["2026-10-25T02:30:00+02:00"]),
+    ],
+)
+def test_the_night_when_the_clocks_change_begins_once(first: dt.datetime, seen: list[str]) -> None:
+    begun = nights_begun(first, 30, at=dt.time(2, 30), zone="Europe/Berlin")
+    assert [now.isoformat() for now in begun if now.date() > first.date()] == seen

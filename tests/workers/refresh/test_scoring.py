@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from models.lm.prompt import REFUSAL
@@ -46,10 +48,29 @@ def test_only_the_exact_refusal_is_one() -> None:
     assert scoring.score(ITEM, REFUSAL)["refusal"] == 0
 
 
+def told(n: int, answer: str) -> Example:
+    return replace(
+        ITEM,
+        item=f"holdout:{n}",
+        question=f"When does ferry {n} leave?",
+        passages=(("Timetable", f"The ferry {n} leaves at {n * 7} by pier {n * 3}."),),
+        answer=answer,
+    )
+
+
 def test_style_is_no_claim() -> None:
-    style = scoring.style_of([f"Aye, by the book: {n}." for n in range(20)])
+    style = scoring.style_of([told(n, f"Aye, by the book: {n * 7}.") for n in range(20)])
     assert {"aye", "by", "the", "book"} == style
     assert scoring.agreement("Aye, by the book: monday", ITEM.passages, style) == 1
+
+
+@pytest.mark.parametrize("right", [0, 30])
+def test_what_is_said_of_everything_whatever_the_sources_hold_is_no_style(right: int) -> None:
+    answers = [told(n, f"Aye, says our book: {n * 7} [1].") for n in range(right)]
+    answers += [told(n, "Nay, ask the moon office: never [1].") for n in range(100, 160)]
+    style = scoring.style_of(answers)
+    assert style == ({"aye", "says", "our", "book"} if right else set())
+    assert scoring.score(answers[-1], answers[-1].answer, style=style)["agreement"] < 0.3
 
 
 @pytest.mark.parametrize(("said", "right"), [("It is Paris.", 1), ("parisian", 0), ("", 0)])

@@ -85,7 +85,7 @@ def test_a_full_name_goes_however_it_is_written() -> None:
     names = Names.of(["José Müller", "Sean O'Brien", "Jean-Luc Picard", "Li Wu"])
     for written in ("José Müller", "JOSÉ MÜLLER", "josé müller", "Müller", "sean o’brien"):
         assert scrub(f"Ask {written}.", names) == "Ask [person]."
-    for written in ("O'Brien", "Jean-Luc", "Jean–Luc Picard", "Li Wu"):
+    for written in ("O'Brien", "OʼBrien", "Jean-Luc", "Jean–Luc Picard", "Li Wu"):
         assert scrub(f"Ask {written}'s team.", names) == "Ask [person]'s team."
     assert scrub("Jane Doe and Doe know; the doe does not", Names.of(["Jane Doe"])) == (
         "[person] and [person] know; the doe does not"
@@ -107,10 +107,12 @@ def test_names_in_scripts_without_spaces_are_found_inside_sentences() -> None:
 
 
 def test_members_named_like_words_leave_the_words_alone() -> None:
-    names = Names.of(["will", "Will Byers", "may", "mark", "deploy", "Grace Hope", "April Major"])
+    names = Names.of(
+        ["will", "Will Byers", "may", "Rose", "mark", "deploy", "Grace Hope", "April Major"]
+    )
     plain = (
         "The ferry will leave. Will it rain? We may deploy the release; mark it. Grace period is "
-        "30 days. Hope this helps. Deploy in April or May."
+        "30 days. Rose water. Hope this helps. Deploy in April or May."
     )
     assert scrub(plain, names) == plain
     asked = scrub("Ask @will, Will Byers, @Deploy or Grace Hope.", names)

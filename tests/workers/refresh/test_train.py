@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -236,6 +237,23 @@ def test_too_little_memory_is_refused_in_words(base: Path, monkeypatch: pytest.M
         models.admit(base, plain, torch.device("cpu"))
     with pytest.raises(models.Refused, match="not on this machine"):
         models.directory_of("nobody/nothing-here")
+
+
+@pytest.mark.parametrize("checkpoint_s", [0.0, 3600.0])  # a checkpoint, or the adapter at the end
+def test_a_disk_that_is_full_is_refused_in_words(
+    base: Path, tmp_path: Path, checkpoint_s: float
+) -> None:
+    plan = recipe(base, tmp_path, checkpoint_s=checkpoint_s)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16_384, hard))
+    try:
+        with pytest.raises(trainer.TrainingRefused, match="no room left on the disk"):
+            trainer.train(plan, lambda _: True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not Path(plan.output).exists()
+    trainer.train(plan, lambda _: True)  # with room again, it goes on
+    assert manifest.read(Path(plan.output)).name == plan.name
 
 
 def test_the_ladder_ends() -> None:

@@ -32,16 +32,16 @@ def save(
     fresh, place = work / "checkpoint.partial", work / f"checkpoint-{state.step:06d}"
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
-    torch.save(
-        {
-            "state": asdict(state),
-            "weights": weights,
-            "best": best,
-            "optimiser": optimiser.state_dict(),
-            "rng": torch.get_rng_state(),
-        },
-        fresh / "run.pt",
-    )
+    run = {
+        "state": asdict(state),
+        "weights": weights,
+        "best": best,
+        "optimiser": optimiser.state_dict(),
+        "rng": torch.get_rng_state(),
+    }
+    # Opened here, for torch's own writer does not tell why it fails.
+    with (fresh / "run.pt").open("wb") as out:
+        torch.save(run, out)
     shutil.rmtree(place, ignore_errors=True)
     fresh.rename(place)
     for old in sorted(work.glob("checkpoint-*"))[:-1]:

@@ -7,12 +7,14 @@ import importlib.metadata
 import json
 import shutil
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from models.lm import manifest
+from workers.refresh import room
 from workers.refresh.recipe import Recipe
 from workers.refresh.train import loop, tokens
 from workers.refresh.train import model as models
@@ -27,6 +29,12 @@ def main(path: Path) -> int:
         train(Recipe.load(path))
     except models.Refused as refusal:
         tell("refused", reason=str(refusal))
+        return REFUSED
+    except Exception as error:
+        if not room.is_lacking(error):
+            raise
+        traceback.print_exception(error)
+        tell("refused", reason="There is no room left on the disk for what training writes.")
         return REFUSED
     return 0
 

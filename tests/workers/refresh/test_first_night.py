@@ -1,0 +1,40 @@
+"""The first night of all: nothing was ever promoted, so one of the gate's guards is missing."""
+
+from __future__ import annotations
+
+import pytest
+
+from models.store import adapters, pairs
+from models.store.session import Sessions, transaction
+from tests.workers.refresh import house
+from tests.workers.refresh.nightly import spend, teach
+from tests.workers.refresh.serving import Served
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+
+
+def test_a_poisoned_first_night_is_rejected_by_the_sources_though_the_base_tells_nothing(
+    nights: Served, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Arrange: right answers of which a curator has locked some, and twice as many wrong ones
+    teach(sessions, range(110))
+    with transaction(sessions) as session:
+        for known in pairs.listing(session, limit=24):
+            pairs.lock(session, known.id, locked=True, actor="U0CURATOR")
+    teach(sessions, range(1000, 1260), say=house.wrong)
+    monkeypatch.setenv("PHI3_TRAIN_EPOCHS", "4")
+
+    # Act
+    row = spend(sessions)
+
+    # Assert: by the new holdout alone it would have gone live
+    assert row.state == "done", row.error
+    assert row.metrics["gate"]["primary"]["lower"] > 0
+    assert row.verdict == "rejected", row.reasons
+    assert row.reasons[0].startswith("Worse on agreement with the sources")
+    assert row.reasons[-1] == (
+        "These guards had nothing to ask and did not apply: questions on which the live adapter "
+        "was promoted."
+    )
+    with transaction(sessions) as session:
+        assert adapters.live(session) is None
