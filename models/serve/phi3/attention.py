@@ -53,10 +53,11 @@ def use(model: Any) -> None:
 
     Outside of a manager it then takes single prompts without padding, and no other.
     """
-    from transformers import AttentionInterface, AttentionMaskInterface
+    from transformers import AttentionInterface
 
+    # No mask is registered under the name, so that none is made: each request is alone and
+    # unpadded, causal order is all there is to hide.
     AttentionInterface.register(NAME, attend)
-    AttentionMaskInterface.register(NAME, _no_mask)
     model.config._attn_implementation = NAME
 
 
@@ -183,7 +184,3 @@ def _staircase(new: int, old: int) -> torch.Tensor:
     import torch
 
     return torch.ones(new, old, dtype=torch.bool).tril(old - new)
-
-
-def _no_mask(*_: Any, **__: Any) -> None:
-    """Each request is alone and unpadded: causal order is all there is to hide."""
