@@ -78,6 +78,8 @@ def test_a_stream_shows_what_the_whole_would(pieces: list[str]) -> None:
 @settings(max_examples=500)
 @given(PIECES)
 def test_the_same_brackets_count_when_it_is_shown_and_when_it_is_learned(pieces: list[str]) -> None:
-    text = cite("".join(pieces), 9).text  # no number is removed: other neighbours, other names
+    text = "".join(pieces)
+    while (shown := cite(text, 9).text) != text:  # what is removed may leave new neighbours
+        text = shown
     assert cite(text, 9).numbers == tuple(n for n in marks.numbers(text) if n)
     assert marks.replace(text, lambda n: n) == text
