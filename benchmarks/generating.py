@@ -17,6 +17,7 @@ from typing import Any
 
 from benchmarks.machine import Figure
 from benchmarks.streams import ask_all
+from models.serve.__main__ import wait_briefly
 
 
 @dataclass(frozen=True)
@@ -149,6 +150,7 @@ _there: list[Local] = []  # of the process that ``engine_alone`` starts
 
 
 def _begin(path: Path, tokens: int) -> None:
+    wait_briefly()  # as the server does
     _there.append(Local(path, tokens))
 
 
