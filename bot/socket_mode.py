@@ -13,6 +13,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 15.0
+PING_S = 3.0  # after five pings that cannot be sent, or four unanswered, the library connects anew
 SILENT_S = 600.0  # without one message, a fresh connection is cheaper than wondering
 
 
@@ -21,7 +22,7 @@ class Socket:
 
     def __init__(self, app: App, app_token: str, proxy: str | None) -> None:
         """``proxy``: the one that Slack is reached through."""
-        self._handler = SocketModeHandler(app, app_token, proxy=proxy)
+        self._handler = SocketModeHandler(app, app_token, proxy=proxy, ping_interval=PING_S)
         self._client = self._handler.client
         self._heard = time.monotonic()
         self._client.on_message_listeners.append(self._hear)

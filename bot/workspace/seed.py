@@ -16,6 +16,7 @@ APP = "A0PHI3EXP01"
 BOT = "B0PHI3EXP01"
 BOT_USER = "U0PHI3EXP01"
 BOT_NAME = "phi3"
+COMMAND = "/phi3"  # the one that bot/manifest.yaml registers
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -191,6 +191,19 @@ def test_a_command_names_people_as_the_guide_says(page: Page) -> None:
     main.get_by_text("I will ask the admins.").wait_for()
 
 
+def test_a_command_that_is_whole_is_sent_and_one_that_is_not_there_is_named(page: Page) -> None:
+    be(page, "Ben Okafor")
+    box = page.locator("#main").get_by_role("textbox", name="Message")
+    box.fill("/phi3 forget")
+    page.get_by_role("option", name="/phi3 forget me").wait_for()
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.querySelector('#main textarea').value === ''")
+    page.locator("#main").get_by_text("Only visible to you").first.wait_for()
+    box.fill("/unheard of")
+    page.keyboard.press("Enter")
+    page.get_by_text("There is no such command here.").wait_for()
+
+
 def test_a_document_from_drop_to_deletion(page: Page, tmp_path: Path) -> None:
     be(page, "Ada Park")
     thread = page.locator("#thread")

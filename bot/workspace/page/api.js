@@ -57,6 +57,7 @@ const SENTENCES = {
   cant_delete_message: "Only the author can delete a message.",
   already_in_channel: "They are in this channel already.",
   ura_max_channels: "Guests and partners cannot be brought into this channel.",
+  unknown_command: "There is no such command here. /phi3 help says what there is.",
   invalid_command: "A command looks like /phi3 followed by words.",
   not_allowed: "Only the person who shared the file can replace it.",
 };

@@ -139,7 +139,9 @@ export function composer({ channel, thread, placeholder, sent }) {
         suggest();
         return;
       }
-      if (event.key === "Tab" || (event.key === "Enter" && !event.isComposing)) { event.preventDefault(); take(found[chosen]); return; }
+      // A command that is whole already is sent, not taken for the beginning of another.
+      const whole = COMMANDS.some(([command]) => command === text.value.trim());
+      if (event.key === "Tab" || (event.key === "Enter" && !event.isComposing && !whole)) { event.preventDefault(); take(found[chosen]); return; }
       if (event.key === "Escape") { found = []; list.hidden = true; return; }
     }
     if (event.key === "Enter" && !event.shiftKey && !event.isComposing) { event.preventDefault(); submit(); }

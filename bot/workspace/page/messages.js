@@ -42,7 +42,7 @@ function fileCard(file, channel) {
     if (sure) await attempt(() => call("files.delete", { file: file.id }));
   };
   const shown = file.mimetype.startsWith("image/") && file.mimetype !== "image/svg+xml"
-    ? h("a", { href: open, target: "_blank", rel: "noopener noreferrer" }, h("img", { class: "preview", src: new URL(file.url_private).pathname, alt: file.title, loading: "lazy" }))
+    ? h("a", { href: open, target: "_blank", rel: "noopener noreferrer" }, h("img", { class: "preview", src: new URL(file.url_private).pathname, alt: file.title, loading: "lazy", onerror: (event) => event.target.closest("a").remove() }))
     : null;
   return h("div", { class: "file", data: { file: file.id } },
     shown,
@@ -149,7 +149,8 @@ function row(message, place, grouped, hooks) {
   return node;
 }
 
-// `place`: {channel, thread}. Days and groups of one author are worked out here.
+// `place`: {channel, thread}. Days and groups of one author are worked out here. An app's messages
+// stand alone: each is about something else, and may ask for a reply in its own thread.
 export function renderMessages(parent, messages, place, hooks) {
   const items = [];
   let before = null;
@@ -160,7 +161,7 @@ export function renderMessages(parent, messages, place, hooks) {
       before = null;
     }
     const close = before && Number(message.ts) - Number(before.ts) < 300;
-    const grouped = Boolean(close && before.user === message.user && !before.is_ephemeral && !message.is_ephemeral && !before.reply_count);
+    const grouped = Boolean(close && before.user === message.user && !before.is_ephemeral && !message.is_ephemeral && !before.reply_count && !message.bot_id);
     items.push({ message, grouped, key: message.ts });
     before = message;
   }

@@ -8,7 +8,7 @@ import time
 from bot.workspace.database import Json
 from bot.workspace.interactions import Refused, action_of
 from bot.workspace.posting import with_files
-from bot.workspace.seed import BOT_USER
+from bot.workspace.seed import BOT_USER, COMMAND
 from bot.workspace.view_state import find_element, missing
 from bot.workspace.web_api.call import Call, Method, SlackError
 from bot.workspace.web_api.views import put
@@ -22,6 +22,8 @@ async def command(call: Call) -> Json:
     word = call.need("command")
     if not _COMMAND.match(word):
         raise SlackError("invalid_command")
+    if word != COMMAND:
+        raise SlackError("unknown_command")
     try:
         answer = await call.interactions.command(call.user, channel, word, call.text("text"))
     except Refused as refused:
