@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from models.marks import is_index
+from models.marks import CODE, is_index
 from models.store.passage import Passage, rows
 
 _MARK = re.compile(r"\[(\d{1,3})\]")
@@ -42,7 +42,7 @@ def _quotes(text: str) -> Mapping[int, list[str]]:
     """What stands before each mark of an answer, by the mark's number."""
     found: dict[int, list[str]] = defaultdict(list)
     said, end = "", 0
-    for mark in _MARK.finditer(text):
+    for mark in _MARK.finditer(CODE.sub(lambda code: " " * len(code[0]), text)):
         if is_index(text, mark.start()):
             continue
         before = text[end : mark.start()]
@@ -91,9 +91,9 @@ def _quoted(passage: Passage, quotes: Sequence[str]) -> list[int]:
 
 
 def _repeats(quote: str, row: str) -> bool:
-    """Whether every cell of ``row`` stands in ``quote``."""
+    """Whether every cell of ``row`` stands in ``quote``; one that is all bars says nothing."""
     cells = [re.escape(cell.strip()) for cell in row.split("|") if cell.strip()]
-    return all(re.search(rf"(?<![\w-]){cell}(?![\w-])", quote) for cell in cells)
+    return bool(cells) and all(re.search(rf"(?<![\w-]){cell}(?![\w-])", quote) for cell in cells)
 
 
 def snippet(text: str) -> str:

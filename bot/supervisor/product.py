@@ -233,9 +233,7 @@ class Product:
         state = {"pid": os.getpid(), "ports": self._plan.ports, "env": known, "parts": parts}
         try:
             write_private(self._home.run / "state.json", json.dumps(state, indent=1))
-        except (
-            OSError
-        ) as error:  # a full disk: what runs goes on, and is told of when there is room
+        except OSError as error:  # a full disk: what runs goes on, and is written down later
             if not self._untold:
                 self._journal.say("up", f"state.json cannot be written: {error}")
             self._untold = True

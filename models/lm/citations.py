@@ -9,8 +9,12 @@ from dataclasses import dataclass
 from models.marks import CODE, is_index
 
 # [1], [1, 2], [1][2], 【1】, [^1]; a run of numbers becomes one bracket each.
-_MARK = re.compile(r"(?P<space>[ \t]*)[\[【]\^?(?P<numbers>\d{1,3}(?:\s*[,;、]\s*\d{1,3})*)[\]】]")
-_UNFINISHED = re.compile(r"[ \t]*(?:[\[【][\^\d\s,;、]*)?\Z")
+# White space is looked at from its beginning only: a quoted line of code may be full of it.
+_SPACE = r"(?<![ \t])[ \t]*"
+_MARK = re.compile(
+    rf"(?P<space>{_SPACE})[\[【]\^?(?P<numbers>\d{{1,3}}(?:\s*[,;、]\s*\d{{1,3}})*)[\]】]"
+)
+_UNFINISHED = re.compile(rf"{_SPACE}(?:[\[【][\^\d\s,;、]*)?\Z")
 
 
 @dataclass(frozen=True)

@@ -221,7 +221,8 @@ class AdminClient:
     def load(self, name: str, path: str) -> None:
         """Load the adapter in the directory ``path``; fine if it is there already.
 
-        Raises ModelRefused with the server's reason, or ModelUnavailable.
+        Raises ModelRefused with the server's reason, ModelBusy where another is still on its way
+        out, or ModelUnavailable.
         """
         try:
             self._transport.post("/v1/load_lora_adapter", {"lora_name": name, "lora_path": path})

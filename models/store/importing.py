@@ -53,6 +53,7 @@ def take(
     brought so far, by id; those of this batch join them. A pair of an export that is here already,
     for whomever, is not taken a second time: it may have been narrowed since.
     """
+    pairs.in_turn(session, (one.question for one in batch))
     alike: dict[tuple[str, str], list[Pair]] = defaultdict(list)
     keys = {pairs.question_hash(one.question) for one in batch}
     for row in session.scalars(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, func, select, text
 from sqlalchemy.orm import Session
 
 from models.store import lexical, marks, resting
@@ -19,6 +19,12 @@ from models.store.tables import Audit, Pair
 ORIGINS = ("thumb", "correction", "expert", "import")
 STATES = ("proposed", "approved", "rejected", "stale")
 WAITING = ("proposed", "stale")  # for a curator's decision
+
+# One after the other as they stand in the list, so that no two transactions wait for each other.
+_IN_TURN = text(
+    "SELECT pg_advisory_xact_lock(hashtextextended(key, 0)) "
+    "FROM unnest(cast(:keys AS text[])) AS key"
+)
 
 
 class PairRefused(ValueError):
@@ -74,6 +80,14 @@ def propose(session: Session, new: NewPair) -> Pair:
     session.add(made)
     session.flush()
     return made
+
+
+def in_turn(session: Session, questions: Iterable[str]) -> None:
+    """Of two transactions that bring pairs of the same question at once, the second waits here,
+    and finds the first one's.
+    """
+    keys = sorted({f"pair {question_hash(one)}" for one in questions})
+    session.execute(_IN_TURN, {"keys": keys})
 
 
 def drafted(session: Session, new: NewPair) -> Pair:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete, select, text
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from models.store import marks, pairs, resting
 from models.store.audience import NO_ONE, common
 from models.store.tables import Answer, Feedback, Pair, Question
-
-_IN_TURN = text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))")
 
 
 def from_answer(
@@ -28,7 +26,7 @@ def from_answer(
     if better is None and cited:
         raise pairs.PairRefused("It rests on an approved answer already.")
     # Of two that are sent at once, the second finds the first.
-    session.execute(_IN_TURN, {"key": f"pair {pairs.question_hash(asked.text)}"})
+    pairs.in_turn(session, [asked.text])
     # What was near a question that it could not answer is nothing to rest on.
     given = answer.passages if not answer.refused else []
     passages = [p for p in given if p.get("pair_id") is None]

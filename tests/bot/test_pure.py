@@ -173,6 +173,7 @@ PRICES = "SKU | Price\nHP-1 | 2\nHP-12 | 2\nHP-2 | 12"
         ("- SKU: HP-1; Price: 2 [1]\n- SKU: HP-2; Price: 12 [1][2]", "rows 72, 74"),
         ("HP-12 costs less than HP-2 [1]", "rows 72 to 74"),
         ("SKU: HP-1; Price: 2 [1] And so does the other [1]", "rows 72 to 74"),
+        ("SKU: HP-2; Price: 12 [1], see `list [1]`.", "row 74"),
     ],
 )
 def test_the_row_that_is_quoted_is_cited(said: str, where: str) -> None:
@@ -186,6 +187,8 @@ def test_the_row_that_is_quoted_is_cited(said: str, where: str) -> None:
 def test_rows_that_cannot_be_told_apart_are_cited_together() -> None:
     with_an_empty_one = passage(row=72, last_row=75, text=PRICES, heading_path=())
     assert place(with_an_empty_one, ["SKU: HP-2; Price: 12"]) == "rows 72 to 75"
+    barred = passage(row=72, last_row=73, text="A | B\n | | \n1 | 2", heading_path=())
+    assert place(barred, ["A: 1; B: 2"]) == "row 73"
     single = passage(row=72, last_row=72, text="SKU | Price\nHP-1 | 2")
     assert place(single) == "row 72, Parents"
     of_before = passage(row=72, text=PRICES)

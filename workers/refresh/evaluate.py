@@ -11,13 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from models.lm.client import ChatClient, ModelBusy, ModelRefused
+from models.lm.client import ChatClient, ModelRefused
 from models.lm.prompt import PromptPassage, compose, neutralise
 from models.store import refreshes
 from models.store.session import Sessions, transaction
 from models.store.tables import Evaluation
 from workers.refresh import general, scoring
 from workers.refresh.examples import Example, shorten
+from workers.refresh.patience import patiently
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +26,6 @@ ARMS = ("base", "rag", "adapter", "rag_adapter")
 GENERAL_TOKENS = 64  # of an answer to a question of general ability: its words come early
 TOGETHER = 8  # requests in flight
 WITH_NLL = 64  # held-out items whose answers' likelihood is read
-TRIES = 30
 TOO_LONG = (400, 413)  # of a refusal: not the key, nor a model that is not there
 
 
@@ -175,7 +175,7 @@ def answer(
     if task.nll:
         try:
             said = neutralise(item.answer)  # as it is trained
-            total, count = client.answer_nll(chat, said, model=task.model)
+            total, count = patiently(lambda: client.answer_nll(chat, said, model=task.model))
             values["nll"] = total / max(1, count)
         except ModelRefused as refusal:  # the extractive reader has no likelihoods to report
             log.debug("no likelihood of %s: %s", item.item, refusal)
@@ -239,11 +239,4 @@ def _is_answered(answered: tuple[Task, str, Mapping[str, float]]) -> bool:
 def _complete(
     client: ChatClient, chat: Sequence[Mapping[str, Any]], model: str, longest: int
 ) -> str:
-    for attempt in range(TRIES):
-        try:
-            return client.complete(chat, model=model, max_tokens=longest)
-        except ModelBusy as busy:
-            if attempt == TRIES - 1:
-                raise
-            time.sleep(min(busy.retry_after, 10.0))
-    raise AssertionError("unreachable")
+    return patiently(lambda: client.complete(chat, model=model, max_tokens=longest))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from functools import partial
 from pathlib import Path
 
 from models.lm.client import AdminClient, ChatClient, ModelError, ModelRefused
@@ -12,6 +13,7 @@ from models.lm.reconcile import Wanted, plan
 from models.settings import Home, LanguageModel
 from models.store import adapters, lineage
 from models.store.session import Sessions, transaction
+from workers.refresh.patience import patiently
 
 log = logging.getLogger(__name__)
 
@@ -30,14 +32,14 @@ def load_everywhere(name: str, path: str, *, language: LanguageModel) -> None:
     for url in language.admin_url_list():
         with AdminClient(url, token) as server:
             try:
-                server.load(name, path)
+                patiently(partial(server.load, name, path))
             except ModelRefused as refusal:
                 if refusal.status != 409 or name not in server.adapters():
                     raise
                 server.unload(name)
-                server.load(name, path)
+                patiently(partial(server.load, name, path))
     with chat(language) as client:
-        client.complete(PROBE, model=name, max_tokens=4)
+        patiently(lambda: client.complete(PROBE, model=name, max_tokens=4))
 
 
 def load_live(sessions: Sessions, *, base: str) -> str | None:

@@ -32,11 +32,11 @@ class Unit:
 LONGEST = 600  # characters of a sentence; longer ones are cut at a clause
 
 _FENCE = re.compile(r"\s*(`{3,}|~{3,})")
-_HEADING = re.compile(r"\s{0,3}#{1,6}\s+(.*?)\s*#*\s*\Z")
+_HEADING = re.compile(r"\s{0,3}#{1,6}\s+(.*)")
 _ITEM = re.compile(r"(\s*)(?:[-*+•·▪◦–]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s+(.*)", re.DOTALL)
 _ROW = re.compile(r"\s*\|(.*)\|\s*\Z")
 _CELLS = " | "  # between the cells of a row, as our own parsers write tables of every format
-_RULE = re.compile(r"[\s|:+=_*-]*[-=_*]{2,}[\s|:+=_*-]*\Z")
+_RULE = re.compile(r"(?=[\s|:+=_*-]*\Z).*?[-=_*]{2}")
 _WIDE_END = re.compile(r"(?<=[。！？｡!?])(?:[”’」』）)\"'])*(?=[^\s\d.。！？!?”’」』）)\"'])")
 _NARROW_END = re.compile(r"[.!?…؟۔।॥։።]+[\"'”’»)\]]*\s+")
 _ABBREVIATION = re.compile(
@@ -169,7 +169,7 @@ def _blocks(text: str) -> Iterator[tuple[Kind, list[str], int]]:
         if mark:
             fence = mark[1]
         elif head:
-            yield "heading", [head[1]], 0
+            yield "heading", [head[1].rstrip().rstrip("#").rstrip()], 0
         elif is_row:
             kind = "row"
             lines.append(line)

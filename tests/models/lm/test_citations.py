@@ -83,3 +83,12 @@ def test_the_same_brackets_count_when_it_is_shown_and_when_it_is_learned(pieces:
         text = shown
     assert cite(text, 9).numbers == tuple(n for n in marks.numbers(text) if n)
     assert marks.replace(text, lambda n: n) == text
+
+
+@pytest.mark.timeout(60)  # minutes, if each blank of the run is looked at with all that follow
+def test_long_white_space_is_read_once() -> None:
+    blank = " " * 100_000
+    stream = CitationStream(1)
+    pieces = ["```\nstart", blank, "now\n``` [1]", blank, "then [9] ", "so [1]"]
+    shown = "".join(map(stream.feed, pieces)) + stream.close()
+    assert shown == f"```\nstart{blank}now\n``` [1]{blank}then so [1]"

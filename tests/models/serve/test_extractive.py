@@ -227,6 +227,14 @@ def test_code_is_quoted_as_code_and_no_text_becomes_a_heading() -> None:
     assert not any(line.startswith(("#", ">", "1.")) for line in lines)
 
 
+@pytest.mark.timeout(60)  # years, if a line is tried in all ways that it can be cut
+@pytest.mark.parametrize("line", ["# start #" + " " * 30_000 + "x", "-" * 30_000 + "x"])
+def test_a_line_that_is_nearly_a_heading_or_a_rule_is_read_once(line: str) -> None:
+    (only,) = units(line)
+    assert (only.kind, only.text[-1]) == (("heading" if "#" in line else "sentence"), "x")
+    assert [unit.text for unit in units("# start # ##  \n----\nNow.")] == ["start #", "Now."]
+
+
 @pytest.mark.parametrize(("items", "whole"), [(7, True), (30, False)])
 def test_a_list_is_shown_whole_or_says_what_is_missing(items: int, whole: bool) -> None:
     places = "\n".join(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import event, select, text
 from sqlalchemy.orm import Session
 
 from models.store import importing, pairs
@@ -96,6 +97,23 @@ def test_a_batch_goes_to_the_database_as_a_whole(sessions: Sessions) -> None:
         told = session.scalars(select(Audit.subject).where(Audit.action == "pair_approved"))
         assert sorted(told) == sorted(f"pair:{row.id}" for row in rows)
         assert pair(session, "Another?").id not in {row.id for row in rows}
+
+
+def test_of_two_imports_at_once_the_second_finds_the_firsts(sessions: Sessions) -> None:
+    waits = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+
+    def bring() -> list[Any]:
+        with transaction(sessions) as session:
+            return take(session, Given(question="where? ", answer="Here."), exported())
+
+    with sessions() as first, ThreadPoolExecutor(1) as pool:
+        take(first, exported(), Given(question="Where?", answer="Here."))
+        second = pool.submit(bring)
+        with sessions() as session:
+            while not second.done() and not session.scalar(waits):
+                session.rollback()
+        first.commit()
+        assert [one.known for one in second.result()] == [True, True]
 
 
 def test_the_same_words_for_two_audiences_are_two_pairs_of_an_export(sessions: Sessions) -> None:
