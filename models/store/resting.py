@@ -179,8 +179,9 @@ def narrow_channel(session: Session, channel_id: str) -> list[int]:
     key = f"channel:{channel_id}"
     asked = (Question.channel_id == channel_id) & (Question.audience == EVERYONE)
     session.execute(update(Question).where(asked).values(audience=key))
-    came_of_it = session.scalars(select(Pair.id).where(Pair.channel_id == channel_id)).all()
-    changed = _narrow(session, came_of_it, within=key)
+    # Each message in such a channel asks for this: what has followed already is left in peace.
+    came_of_it = (Pair.channel_id == channel_id) & Pair.audience.not_in((key, NO_ONE))
+    changed = _narrow(session, session.scalars(select(Pair.id).where(came_of_it)).all(), within=key)
     lineage.narrowed(session, changed, actor="night")
     return changed
 

@@ -6,7 +6,7 @@ import datetime as dt
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 from sqlalchemy.orm import Session
 
 from models.store import adapters, documents, forgetting, pairs, proposals, resting
@@ -198,6 +198,11 @@ def test_a_channel_that_goes_private_takes_its_questions_and_pairs_along(
     # Act
     with transaction(sessions) as session:
         assert resting.narrow_channel(session, "C9") == [learned.id, other.id]
+        statements: list[str] = []
+        connection = session.connection()
+        event.listen(connection, "before_cursor_execute", lambda *one: statements.append(one[2]))
+        assert resting.narrow_channel(session, "C9") == []
+        assert not any("FOR UPDATE" in one for one in statements)
 
     # Assert
     with transaction(sessions) as session:
