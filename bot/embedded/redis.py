@@ -97,7 +97,7 @@ class Redis:
                 (
                     f'port 0\nunixsocket "{self.socket}"\nunixsocketperm 700\n'
                     f'requirepass {self.password}\ndir "{self.data}"\nsave 60 1\nappendonly no\n'
-                    "stop-writes-on-bgsave-error no\n"  # it is no copy of anything
+                    "stop-writes-on-bgsave-error no\n"  # it never has the only copy of anything
                     "daemonize no\nloglevel warning\n"
                 ).encode()
             )
