@@ -41,6 +41,9 @@ def register(app: App, deps: Deps) -> None:
         if subcommand.needs_text and not rest:
             ack(text=f"`/phi3 {subcommand.name} {subcommand.usage}`: {subcommand.summary}.")
             return
+        if rest and not subcommand.usage:
+            ack(text=f"`/phi3 {subcommand.name}` takes no other words: {subcommand.summary}.")
+            return
         keep(
             deps.sessions,
             team_id=str(body.get("team_id") or deps.me.team_id),

@@ -66,6 +66,14 @@ def registry(deps: Deps, command: Command) -> None:
 
 def refresh(deps: Deps, command: Command) -> None:
     """Begin a night now; its progress and report come as a direct message."""
+    word = command.rest.strip().lower().replace("—", "--")  # as some keyboards write it
+    if word == "--dry-run":
+        raise Refused(
+            "Nothing has begun. What would be learned is said by `phi3 refresh --dry-run`, on the "
+            "bot's own machine."
+        )
+    if word not in ("", "--now"):
+        raise Refused("Please say `/phi3 refresh` or `/phi3 refresh --now`: both begin one now.")
     today = dt.datetime.now(dt.UTC).astimezone().date()
     with transaction(deps.sessions) as session:
         if not consents.learning(session):
@@ -141,7 +149,7 @@ SUBCOMMANDS = [
         run=registry, receipt="One moment.", admins_only=True,
     ),
     Subcommand(
-        name="refresh", usage="", summary="Learn from approved answers now",
+        name="refresh", usage="[--now]", summary="Learn from approved answers now",
         run=refresh, receipt="One moment.", admins_only=True,
     ),
     Subcommand(

@@ -11,7 +11,7 @@ from bot.blocks.answers import CORRECT
 from bot.blocks.forgetting import FORGET_ME, KEEP_ME
 from bot.blocks.learning import ANSWER, APPROVE, EDIT, QUESTION, ROLL_BACK
 from bot.blocks.modals import ANSWER as BETTER
-from models.store import blobs, outbox, pairs
+from models.store import blobs, outbox, pairs, refreshes
 from models.store.session import transaction
 from models.store.tables import Event, Pair, Question
 from tests.bot.house import House, eventually, everything
@@ -39,6 +39,13 @@ def test_learning_is_off_and_only_admins_turn_it_on(house: House) -> None:
     said(house, "ada", channel, "Learning is off")
     house.person("ada").command(channel, "learning on")
     said(house, "ada", channel, "Learning is on: approved answers")
+    house.person("ada").command(channel, "refresh --dry-run")
+    said(house, "ada", channel, "Nothing has begun")
+    house.person("ada").command(channel, "refresh later")
+    said(house, "ada", channel, "both begin one now")
+    with house.sessions() as session:
+        assert refreshes.latest(session) is None
+    assert "takes no other words" in house.person("ada").command(channel, "adapters frob")
     house.person("ben").command(channel, "learning me")
     said(house, "ben", channel, "may be learned from")
     house.person("ben").command(channel, "learning")
