@@ -151,6 +151,8 @@ class Named(NamedTuple):
     uri: str
     title: str
     link: str | None
+    filename: str | None
+    origin: str
 
 
 def names(session: Session, *, audience: Audience) -> list[Named]:
@@ -159,7 +161,14 @@ def names(session: Session, *, audience: Audience) -> list[Named]:
     Whole rows of all of them would be too much: who looks for some finds them by these.
     """
     wanted = (
-        select(Document.id, Document.uri, Document.title, Document.link)
+        select(
+            Document.id,
+            Document.uri,
+            Document.title,
+            Document.link,
+            Document.filename,
+            Document.origin,
+        )
         .where(Document.state != "deleted", Document.audience.in_(audience.sorted_keys()))
         .order_by(Document.updated_at.desc(), Document.id)
     )

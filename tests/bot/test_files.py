@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from models.store.session import transaction
+from models.store.tables import Document
 from tests.bot.house import House, eventually, everything, links
 
 pytestmark = pytest.mark.integration
@@ -160,6 +161,50 @@ def test_slash_commands(house: House) -> None:
     eventually(lambda: any("for admins" in one for one in ben.whispers(channel)), "a refusal")
 
 
+def test_a_document_is_forgotten_by_what_people_call_it(house: House) -> None:
+    # Arrange: two files of one name, whose titles became their headings, and a typed text
+    ada = house.person("ada")
+    channel = ada.direct()
+    tide = "The tide tables hang beside the door of the…"
+    with transaction(house.sessions) as session:
+        for uri, title, filename, origin in (
+            ("file:///a/leave-policy.md", "Leave", "leave-policy.md", "cli"),
+            ("file:///b/bell.md", "The bell", "bell.md", "cli"),
+            ("file:///c/bell.md", "Another bell", "bell.md", "cli"),
+            ("file:///d/own.md", "My own manual", "own.md", "built-in"),
+            ("text:0123", tide, "text.md", "slack_text"),
+        ):
+            session.add(
+                Document(
+                    uri=uri, audience="workspace", title=title, filename=filename, origin=origin,
+                    state="ready",
+                )
+            )  # fmt: skip
+
+    # Act and assert
+    def told(words: str, *expected: str) -> None:
+        ada.command(channel, words)
+        eventually(
+            lambda: any(all(one in seen for one in expected) for seen in ada.whispers(channel)),
+            f"what comes of {words}",
+        )
+
+    try:
+        told("sources", "• 1 more about me came with me: `/phi3 sources built-in`")
+        told("sources built-in", "*1 document that you may see here*\n• My own manual")
+        told("forget text.md", "no document here by the name or link “text.md”")
+        told("forget The tide...", "by the name or link “The tide”. `/phi3")
+        told("forget bell.md", "Several", "“The bell” (file:///b/bell.md)", "file:///c/bell.md")
+        told("forget Leave-Policy.md", "Forgotten: “Leave”.")
+        told("forget The tide tables hang beside the door of the", "Forgotten: “The tide tables")
+        told("forget own.md", "Forgotten: “My own manual”.")
+    finally:
+        with transaction(house.sessions) as session:
+            session.execute(
+                text("DELETE FROM documents WHERE uri ~ '^file:///[abcd]/' OR uri = 'text:0123'")
+            )
+
+
 def test_among_thousands_of_documents_each_is_found(house: House) -> None:
     # Arrange: a folder from the command line, newer than all else
     ada = house.person("ada")
@@ -182,7 +227,7 @@ def test_among_thousands_of_documents_each_is_found(house: House) -> None:
         expected = {
             "more: `/phi3 sources WORD`",
             "*1 document that you may see here*\n• Many 15100",
-            "Forgotten: Many 15100.",
+            "Forgotten: “Many 15100”.",
         }
         eventually(
             lambda: all(any(words in one for one in ada.whispers(channel)) for words in expected),
