@@ -42,11 +42,15 @@ def whisper(
             log.info("a response URL answered %d", response.status_code)
         except OSError as error:
             log.info("a response URL failed: %s", type(error).__name__)
-    user = event.payload.get("user")
+    user, channel = event.payload.get("user"), str(event.payload.get("channel") or "")
+    thread = event.payload.get("thread_ts")  # of a message of ours, whose button was pressed
     if user:
+        alone = thread and channel.startswith("D")
         say.say(
             deps,
             key=f"event:{event.id}:whisper",
-            destination={"user": str(user)},
+            destination=(
+                {"channel": channel, "thread_ts": str(thread)} if alone else {"user": str(user)}
+            ),
             payload={"kind": "mrkdwn", "text": words},
         )

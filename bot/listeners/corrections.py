@@ -38,6 +38,7 @@ def register(app: App, deps: Deps) -> None:
             "answer": int(action["value"]),
             "channel": (body.get("channel") or {}).get("id") or container.get("channel_id"),
             "thread_ts": container.get("thread_ts") or container.get("message_ts"),
+            "response_url": body.get("response_url"),  # a modal has none of its own
         }
         with deps.sessions() as session:
             answer = session.get(Answer, place["answer"])
@@ -115,9 +116,10 @@ def _waits(deps: Deps, user: str, row: Pair) -> str:
     ):
         return ", and an admin will look at it before I use it."
     return (
-        f" as pair {row.id}. No admin can read this conversation, so it waits until somebody "
-        "approves it on my own machine; then I use it here alone. Corrected in a channel that an "
-        "admin is in, it can be approved in Slack."
+        f" as pair {row.id}. No admin can read this conversation, so please ask whoever runs me "
+        f"to approve it, with `phi3 pairs approve {row.id}` on the machine that I run on. From "
+        "then on I use it, here alone. Corrected in a channel that an admin is in, it can be "
+        "approved in Slack."
     )
 
 

@@ -9,6 +9,7 @@ from bot.inbox import Later, Refused
 from bot.replies import Ask
 from bot.settings import MAX_QUESTION
 from bot.subcommands.base import Command, Subcommand, conversation
+from bot.whisper import whisper
 from bot.wording import question_text
 
 
@@ -19,7 +20,7 @@ def run(deps: Deps, command: Command) -> None:
         raise Refused(
             f"That is {len(text):,} characters; I read questions of up to {MAX_QUESTION:,}."
         )
-    channel, _ = conversation(deps, command)
+    channel, place = conversation(deps, command)
     key = f"event:{command.event.id}:question"
     say.say(
         deps,
@@ -30,6 +31,8 @@ def run(deps: Deps, command: Command) -> None:
     placed = say.wait_until_sent(deps, key, timeout_s=15.0)
     if placed is None:
         raise Later("the question could not be posted yet", 3.0)
+    if place is None:
+        whisper(deps, command.event, "I answer in our direct message.")
     replies.reply(
         deps,
         command.event,

@@ -147,6 +147,26 @@ def test_who_corrects_where_no_admin_reads_is_told_what_it_waits_for(house: Hous
         session.delete(row)
 
 
+def test_who_corrects_in_a_channel_is_thanked_in_the_thread(house: House) -> None:
+    # Arrange
+    ben = house.person("ben")
+    channel = house.channel("general")
+    root = ben.ask(channel, "Which knot holds the old ferry flag?")
+    answer = ben.answer(channel, root)
+
+    # Act
+    ben.press(channel, answer, CORRECT)
+    view = eventually(lambda: ben.call("_workspace.views")["views"], "the modal")[-1]
+    typed = {BETTER: {BETTER: "The sheet bend does."}}
+    ben.call("_workspace.view.submit", view_id=view["id"], values=typed)
+
+    # Assert
+    thanks = said(house, "ben", channel, "Your answer is kept")
+    assert thanks["thread_ts"] == root
+    with transaction(house.sessions) as session:
+        session.query(Pair).filter_by(question="Which knot holds the old ferry flag?").delete()
+
+
 def test_forget_me_removes_a_persons_words(house: House) -> None:
     person = house.person("chloe")
     ts = person.ask(person.direct(), "What is my most secret hobby?")
