@@ -53,7 +53,7 @@ def _quotes(text: str) -> Mapping[int, list[str]]:
 
 
 def place(passage: Passage, quotes: Sequence[str] = ()) -> str:
-    """Where in its source a passage stands: ``p. 3``, ``Sheet1, rows 3 to 7``, ``Leave › Sick``.
+    """Where in its source a passage stands: ``p. 3``, ``Sheet1, rows 3 to 7``, ``Leave › Sick, row 2``.
 
     Of a table, those rows alone that ``quotes`` repeat, if they can be told.
     """
@@ -62,14 +62,14 @@ def place(passage: Passage, quotes: Sequence[str] = ()) -> str:
         parts.append(f"p. {passage.page}")
     if passage.sheet:
         parts.append(passage.sheet)
+    headings = [part for part in passage.headings if part]
+    if headings and not passage.sheet:
+        parts.append(" › ".join(headings[-2:]))
     if passage.row is not None:
         quoted = _quoted(passage, quotes)
         several = "row" if len(quoted) == 1 else "rows"
         whole = rows(passage.row, passage.last_row, passage.text)
         parts.append(f"{several} {', '.join(map(str, quoted))}" if quoted else whole)
-    headings = [part for part in passage.headings if part]
-    if headings and not passage.sheet:
-        parts.append(" › ".join(headings[-2:]))
     return ", ".join(parts)
 
 

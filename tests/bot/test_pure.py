@@ -190,9 +190,9 @@ def test_rows_that_cannot_be_told_apart_are_cited_together() -> None:
     barred = passage(row=72, last_row=73, text="A | B\n | | \n1 | 2", heading_path=())
     assert place(barred, ["A: 1; B: 2"]) == "row 73"
     single = passage(row=72, last_row=72, text="SKU | Price\nHP-1 | 2")
-    assert place(single) == "row 72, Parents"
+    assert place(single) == "Parents, row 72"
     of_before = passage(row=72, text=PRICES)
-    assert place(of_before, ["SKU: HP-2; Price: 12"]) == "from row 72, Parents"
+    assert place(of_before, ["SKU: HP-2; Price: 12"]) == "Parents, from row 72"
 
 
 def test_an_answers_footer() -> None:
