@@ -196,7 +196,7 @@ def lock(ids: tuple[int, ...], undo: bool) -> None:
             for number in ids:
                 pairs.lock(session, number, locked=not undo, actor=ACTOR)
     except pairs.PairRefused as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(f"{error} Nothing is changed.") from error
     click.echo(f"{_pairs(len(ids))} {'unlocked' if undo else 'locked'}.")
 
 
@@ -216,7 +216,7 @@ def _decide(ids: tuple[int, ...], everything: bool, *, state: str, reason: str |
             for number in ids:
                 pairs.decide(session, number, state=state, actor=ACTOR, reason=reason)
     except pairs.PairRefused as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(f"{error} Nothing is changed.") from error
     later = _settle(running.sessions, len(ids)) if state == "approved" else ""
     click.echo(f"{_pairs(len(ids))} {state}.{later}")
 

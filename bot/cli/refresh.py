@@ -19,9 +19,9 @@ POLL_S = 0.5
 @click.option("--dry-run", is_flag=True, help="Only say what would be learned; trains nothing.")
 @click.option("--json", "as_json", is_flag=True, help="JSON, to standard output alone.")
 def command(now: bool, dry_run: bool, as_json: bool) -> None:
-    """Run the refresh, or show how the last one ended.
+    """Run the refresh, or show how the last one ended; what runs now comes first.
 
-    A night that ended exits 0, whatever its verdict; one that failed exits 1.
+    Dry runs and evaluations show their own ends, and are not the last one here. A night that ended exits 0, whatever its verdict; one that failed exits 1.
     """
     from bot.cli.running import connect
     from models.store import refreshes
@@ -29,7 +29,7 @@ def command(now: bool, dry_run: bool, as_json: bool) -> None:
     running = connect()
     if not now and not dry_run:
         with running.sessions() as session:
-            row = refreshes.latest(session)
+            row = refreshes.running(session) or refreshes.latest(session, but=refreshes.LOOKS)
         if row is None:
             raise click.ClickException(
                 "There has been no night yet: phi3 refresh --now begins one."

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from models.store.tables import Evaluation, Refresh, Snapshot, SnapshotPair
 
 STEPS = ("dataset", "train", "evaluate", "gate", "promote", "report")
+LOOKS = ("evaluate", "dry_run")  # triggers of what only looks, and changes nothing
 
 _CLAIM = text(
     """
@@ -94,11 +95,15 @@ def abandoned(session: Session) -> int | None:
     ).first()
 
 
-def latest(session: Session, *, trigger: str | None = None) -> Refresh | None:
-    """The newest night, of one trigger where it is given."""
+def latest(
+    session: Session, *, trigger: str | None = None, but: Collection[str] = ()
+) -> Refresh | None:
+    """The newest night, of one trigger where it is given, and of none in ``but``."""
     query = select(Refresh).order_by(Refresh.id.desc()).limit(1)
     if trigger is not None:
         query = query.where(Refresh.trigger == trigger)
+    if but:
+        query = query.where(Refresh.trigger.not_in(but))
     return session.scalars(query).first()
 
 

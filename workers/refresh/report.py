@@ -8,12 +8,12 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from models.store import adapters, blobs, lineage, outbox
+from models.store import adapters, blobs, lineage, outbox, refreshes
 from models.store.session import Sessions, transaction
 from models.store.tables import Adapter, Refresh
 
 # Their caller reads how they ended; nobody is told at breakfast what somebody only looked at.
-_SILENT = ("evaluate", "dry_run")
+_SILENT = refreshes.LOOKS
 
 
 def progress(sessions: Sessions, row: Refresh, now: Mapping[str, Any]) -> None:

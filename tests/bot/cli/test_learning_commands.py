@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 import json
 from pathlib import Path
@@ -11,8 +12,9 @@ import pytest
 from sqlalchemy import Engine
 
 from bot.cli.main import run
+from models.store import refreshes
 from models.store.session import Sessions, transaction
-from models.store.tables import Pair
+from models.store.tables import Pair, Refresh
 from tests.models.store.learning import night, pair, passage
 
 pytestmark = pytest.mark.integration
@@ -44,6 +46,10 @@ def test_pairs_come_in_are_decided_and_go_out(
     first, second = (row["id"] for row in json.loads(capsys.readouterr().out))
     assert run(["pairs", "approve", str(first)]) == 0
     assert run(["pairs", "reject", str(second), "--reason", "Wrong."]) == 0
+    assert run(["pairs", "approve", str(second), "999"]) == 1
+    assert "There is no pair 999. Nothing is changed." in capsys.readouterr().err
+    with sessions() as session:
+        assert session.get_one(Pair, second).state == "rejected"
     assert run(["pairs", "lock", str(first)]) == 0
     assert run(["pairs", "reject", str(first)]) == 1
     assert "locked" in capsys.readouterr().err
@@ -163,5 +169,9 @@ def test_adapters_are_listed_and_rolled_back(
     assert run(["adapters", "show", name]) == 0
     assert run(["adapters", "rollback", "--json"]) == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1]) == {"from": name, "to": None}
+    with transaction(sessions) as session:  # what only looked is no night
+        opened = refreshes.open_night(session, night=dt.date(2026, 1, 2), trigger="dry_run")
+        row = session.get_one(Refresh, opened)
+        refreshes.end(session, row, verdict="skipped", reasons=[])
     assert run(["refresh", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["verdict"] == "promoted"
