@@ -19,7 +19,7 @@ from bot.files.download import FileProblem
 from bot.files.shares import SlackFile, channels_of, describe, share_ts
 from models.store import blobs, documents, outbox
 from models.store.session import transaction
-from models.store.tables import Document
+from models.store.tables import Document, IngestJob, Outbox
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +92,7 @@ def shared(deps: Deps, *, file_id: str, channel_id: str, user_id: str) -> Taken 
 
 
 def changed(deps: Deps, *, file_id: str) -> None:
-    """Read a known file again, for everybody who has it."""
+    """Read a known file again, for everybody who has it; said in the thread of its last reading."""
     with _alone(deps, file_id):
         rows = _known(deps, file_id)
         if not rows:
@@ -110,8 +110,17 @@ def changed(deps: Deps, *, file_id: str) -> None:
         queued: list[int] = []
         with transaction(deps.sessions) as session:
             sha256 = blobs.put(session, fetched.data)
+            jobs: dict[str, int] = {}  # by channel
             for row in rows:
-                made = _register(session, file, row.audience, sha256, row.added_by, None)
+                job = None
+                place = _told_in(session, row)
+                if place and row.blob_sha256 != sha256 and place["channel"] in channels_of(info):
+                    channel = place["channel"]
+                    if channel not in jobs:
+                        key = f"file:{file_id}:{channel}:{row.revision + 1}"
+                        jobs[channel] = _tell(session, key, place, info, row)
+                    job = jobs[channel]
+                made = _register(session, file, row.audience, sha256, row.added_by, job)
                 if made.queued:
                     queued.append(made.document_id)
         _send(queued)
@@ -171,6 +180,28 @@ def _forget(deps: Deps, rows: Sequence[Document], why: str) -> None:
     with transaction(deps.sessions) as session:
         for row in rows:
             documents.forget(session, row.id, actor=why)
+
+
+def _told_in(session: Session, row: Document) -> dict[str, str] | None:
+    """The thread in which it was said that a file was read; none where that is not over yet."""
+    job = session.get(IngestJob, row.job_id) if row.job_id is not None else None
+    if job is None or job.finished_at is None or not (job.outbox_key or "").startswith("file:"):
+        return None
+    return session.scalars(select(Outbox.destination).where(Outbox.key == job.outbox_key)).first()
+
+
+def _tell(
+    session: Session, key: str, place: dict[str, str], info: dict[str, object], row: Document
+) -> int:
+    """Begin the message about a new version; the job that goes on with it."""
+    label = f"the new version of {info.get('title') or info.get('name') or row.title}"
+    outbox.put(
+        session,
+        key=key,
+        destination=place,
+        payload={"kind": "ingest_progress", "label": label, "total": 1},
+    )
+    return documents.open_job(session, label=label, requested_by=row.added_by, outbox_key=key)
 
 
 def _empty(deps: Deps, key: str, destination: dict[str, str], name: str) -> Taken:

@@ -69,6 +69,18 @@ def test_a_changed_file_is_read_again_and_a_deleted_one_is_gone_at_once(house: H
     answer = ben.answer(channel, ts)
     assert "floor 3" in everything(answer)
     assert httpx.get(links(answer)[0], trust_env=False).status_code in (200, 302, 303)
+    for floor in (4, 5):
+        new = f"# Coffee\n\nThe coffee machine is on floor {floor}.\n".encode()
+        made = ben.call("files.getUploadURLExternal", filename="coffee.md", length=len(new))
+        httpx.post(made["upload_url"], content=new, trust_env=False).raise_for_status()
+        ben.call("_workspace.file.replace", file=file_id, upload=made["file_id"])
+        root = ben.call("conversations.history", channel=channel)["messages"]
+        shared = next(one["ts"] for one in root if one.get("files"))
+        ben.answer(
+            channel, shared, count=floor - 3, having="I have read the new version of coffee.md"
+        )
+    ts = ben.post(channel, "On which floor is the coffee machine?")
+    assert "floor 5" in everything(ben.answer(channel, ts))
     ben.call("files.delete", file=file_id)
     eventually(lambda: set(_states(house, file_id).values()) == {"deleted"}, "it is forgotten")
     ts = ben.post(channel, "On which floor is the coffee machine?")
