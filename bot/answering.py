@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 CONTEXT_TOKENS = 4096  # Phi-3-mini-4k, where a server does not say what it takes
 MAX_CONTEXT_TOKENS = 8192  # more passages than that help nobody and take long
 EXTRACTIVE = "extractive"
+EXTRACTIVE_READER = "the extractive reader"  # the same for people
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ def _quotes(text: str) -> Mapping[int, list[str]]:
 
 
 def place(passage: Passage, quotes: Sequence[str] = ()) -> str:
-    """Where in its source a passage stands: ``p. 3``, ``Sheet1, rows 3 to 7``, ``Leave › Sick, row 2``.
+    """Where in its source a passage stands: ``p. 3``, ``Sheet1, rows 3 to 7``, ``Sick, row 2``.
 
     Of a table, those rows alone that ``quotes`` repeat, if they can be told.
     """

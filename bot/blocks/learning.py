@@ -191,10 +191,13 @@ def report(payload: Mapping[str, Any]) -> Message:
     return Message(sentence, blocks)
 
 
-def adapters(rows: Sequence[Mapping[str, Any]]) -> list[Block]:
-    """The registry, and a button where there is something to roll back."""
+def adapters(rows: Sequence[Mapping[str, Any]], *, without: str) -> list[Block]:
+    """The registry, and a button where there is something to roll back.
+
+    ``without``: what answers where no adapter is in service.
+    """
     if not rows:
-        return [section("There are no adapters yet; the base model answers.")]
+        return [section(f"There are no adapters yet; {without} answers.")]
     lines = [
         f"{row['name']:14} {row['state']:10} {row['verdict'] or '':13} {row['created'][:16]}"
         for row in rows[:20]
@@ -204,7 +207,7 @@ def adapters(rows: Sequence[Mapping[str, Any]]) -> list[Block]:
     if live is not None:
         blocks.append({"type": "actions", "elements": [_roll_back(str(live["name"]))]})
     else:
-        blocks.append(context("The base model is in service."))
+        blocks.append(context(f"No adapter is in service; {without} answers."))
     return blocks
 
 

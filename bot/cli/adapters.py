@@ -25,7 +25,7 @@ def list_adapters(as_json: bool) -> None:
         click.echo(json.dumps(rows, ensure_ascii=False))
         return
     if not rows:
-        click.echo("There are no adapters yet; the base model is in service.")
+        click.echo(f"There are no adapters yet{_without()}.")
     for row in rows:
         click.echo(
             f"{row['name']:14} {row['state']:10} {row['verdict'] or '':13} "
@@ -80,3 +80,16 @@ def rollback(as_json: bool) -> None:
         click.echo(json.dumps({"from": left, "to": now}))
         return
     click.echo(f"{left} is out of service; {now or 'the base model'} answers from now on.")
+
+
+def _without() -> str:
+    """What answers where no adapter does; nothing where the model server does not say."""
+    from bot.answering import EXTRACTIVE, EXTRACTIVE_READER
+    from bot.supervisor.probe import health
+    from models.settings import LanguageModel
+
+    said = health(f"{LanguageModel().url.rstrip('/')}/health")
+    if said is None:
+        return ""
+    reader = EXTRACTIVE_READER if said.get("generator") == EXTRACTIVE else "the base model"
+    return f"; {reader} answers"

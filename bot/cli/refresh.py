@@ -21,7 +21,8 @@ POLL_S = 0.5
 def command(now: bool, dry_run: bool, as_json: bool) -> None:
     """Run the refresh, or show how the last one ended; what runs now comes first.
 
-    Dry runs and evaluations show their own ends, and are not the last one here. A night that ended exits 0, whatever its verdict; one that failed exits 1.
+    Dry runs and evaluations show their own ends, and do not count here. A night that ended exits
+    0, whatever its verdict; one that failed exits 1.
     """
     from bot.cli.running import connect
     from models.store import refreshes

@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 
 from bot import tasks
 from bot.admins import is_admin
+from bot.answering import EXTRACTIVE, EXTRACTIVE_READER
 from bot.blocks import forgetting
 from bot.blocks import learning as blocks
 from bot.blocks.text import Block, context
@@ -15,6 +16,7 @@ from bot.deps import Deps
 from bot.inbox import Refused
 from bot.subcommands.base import Command, Subcommand
 from bot.whisper import whisper
+from models.lm.errors import ModelError
 from models.store import adapters, consents, pairs, refreshes
 from models.store.session import transaction
 from models.store.tables import Pair, Question
@@ -61,7 +63,17 @@ def registry(deps: Deps, command: Command) -> None:
     """Show the adapters."""
     with deps.sessions() as session:
         rows = [adapters.summary(row) for row in adapters.listing(session, limit=20)]
-    whisper(deps, command.event, f"{len(rows)} adapters.", blocks.adapters(rows))
+    without = EXTRACTIVE_READER if _quotes(deps) else "the base model"
+    card = blocks.adapters(rows, without=without)
+    whisper(deps, command.event, f"{len(rows)} adapters.", card)
+
+
+def _quotes(deps: Deps) -> bool:
+    """Whether the extractive reader answers, which no adapter can be trained for."""
+    try:
+        return deps.reader.base().id == EXTRACTIVE
+    except ModelError:  # what answers next is not known
+        return False
 
 
 def refresh(deps: Deps, command: Command) -> None:
@@ -103,6 +115,12 @@ def learning(deps: Deps, command: Command) -> None:
             if word == "on"
             else "Learning is off. What is in service stays in service."
         )
+        if word == "on" and _quotes(deps):
+            words += (
+                " No Phi-3 is set up here, so nothing is trained yet: approved answers are used "
+                "at once all the same. To train, whoever runs me sets `PHI3_MODEL` to a Phi-3; a "
+                "GPU is advised."
+            )
     elif word in ("me", "me on", "me off", "not me"):
         given = word in ("me", "me on")
         with transaction(deps.sessions) as session:

@@ -228,6 +228,25 @@ def test_the_command_line_answers_as_the_bot_does(house: House, handbook: str) -
     )  # fmt: skip
     assert json.loads(guest.stdout)["refused"] is True
     assert _phi3(house, "ask", " ").returncode != 0
+    listed = _phi3(house, "adapters", "list").stdout
+    assert listed == "There are no adapters yet; the extractive reader answers.\n"
+
+
+def test_who_asks_where_the_bot_is_not_is_told_where_it_answers(
+    house: House, handbook: str
+) -> None:
+    ben = house.person("ben")
+    channel, direct = house.channel("random"), ben.direct()
+    ben.command(channel, "ask How many weeks of parental leave may a parent take?")
+    eventually(
+        lambda: "I answer in our direct message." in ben.whispers(channel), "where the answer comes"
+    )
+    root = next(
+        one["ts"]
+        for one in ben.call("conversations.history", channel=direct)["messages"]
+        if "asks: How many weeks" in one.get("text", "")
+    )
+    assert "26 weeks" in everything(ben.answer(direct, root))
 
 
 def test_a_person_or_place_that_is_not_there_gets_a_sentence(house: House) -> None:

@@ -39,6 +39,7 @@ def test_learning_is_off_and_only_admins_turn_it_on(house: House) -> None:
     said(house, "ada", channel, "Learning is off")
     house.person("ada").command(channel, "learning on")
     said(house, "ada", channel, "Learning is on: approved answers")
+    said(house, "ada", channel, "No Phi-3 is set up here, so nothing is trained yet")
     house.person("ada").command(channel, "refresh --dry-run")
     said(house, "ada", channel, "Nothing has begun")
     house.person("ada").command(channel, "refresh later")
@@ -53,7 +54,7 @@ def test_learning_is_off_and_only_admins_turn_it_on(house: House) -> None:
     house.person("ada").command(channel, "learning off")
     said(house, "ada", channel, "What is in service stays in service")
     house.person("ada").command(channel, "adapters")
-    said(house, "ada", channel, "the base model answers")
+    said(house, "ada", channel, "the extractive reader answers")
 
 
 def test_a_proposed_pair_is_approved_by_a_button(house: House) -> None:
