@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmarks.machine import Figure
 from benchmarks.streams import ask_all
-from models.serve.__main__ import wait_briefly
+from models.threads import wait_briefly
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 
 from pydantic import ValidationError
 
 from models.serve.errors import CannotStart
 from models.serve.settings import ServeSettings
+from models.threads import wait_briefly
 
 log = logging.getLogger("models.serve")
 
@@ -33,16 +33,6 @@ def main() -> int:
         log.error("%s", error)
         return 2
     return 0
-
-
-def wait_briefly() -> None:
-    """Have the threads that compute together sleep where they wait; before torch is loaded.
-
-    By itself OpenMP has them spin for some milliseconds at each operation, also while the one they
-    wait for has no processor because another process has it: one such process took nine tenths of
-    a small model's speed. 1,000 turns are what it takes where it knows that threads are too many.
-    """
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
 def serve(settings: ServeSettings) -> None:

@@ -12,6 +12,8 @@ import sys
 import threading
 from pathlib import Path
 
+from models.threads import wait_briefly
+
 
 def _end_with_parent() -> None:
     while os.read(0, 4096):
@@ -22,6 +24,7 @@ def _end_with_parent() -> None:
 if __name__ == "__main__":
     if not sys.stdin.isatty():
         threading.Thread(target=_end_with_parent, daemon=True).start()
+    wait_briefly()
     from workers.refresh.train.run import main
 
     sys.exit(main(Path(sys.argv[1])))
