@@ -51,7 +51,7 @@ def passages(dataset: Dataset, encode: Encoder) -> list[tuple[Query, list[Prompt
                     session, query=query.text, vector=vector.tolist(), audience=WORKSPACE, k=8
                 )
             ok = evidence.enough(query.text, best).ok
-            found.append((query, [PromptPassage(p.title, p.text) for p in best] if ok else []))
+            found.append((query, [PromptPassage(p.headed, p.text) for p in best] if ok else []))
     return found
 
 

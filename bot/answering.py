@@ -216,7 +216,7 @@ def _prompt(
     ]
     return build(
         question=question,
-        passages=[PromptPassage(passage.title, passage.text) for passage in passages],
+        passages=[PromptPassage(passage.headed, passage.text) for passage in passages],
         thread=turns,
         budget_tokens=max(window - max_tokens, window // 2),
         count=lambda messages: reader.chat.tokenize(messages, base.id),

@@ -53,7 +53,10 @@ class Turn:
 
 @dataclass(frozen=True)
 class PromptPassage:
-    """A passage as the model sees it; the title is one line, whatever was given."""
+    """A passage as the model sees it; the title is one line, whatever was given.
+
+    The headings that the passage stands under follow the document's title (``models.headings``).
+    """
 
     title: str
     text: str

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from models.headings import joined
+
 
 @dataclass(frozen=True, kw_only=True)
 class Passage:
@@ -39,6 +41,11 @@ class Passage:
     def headings(self) -> tuple[str, ...]:
         """``heading_path`` below the title, which many documents repeat as their first heading."""
         return below(self.title, self.heading_path)
+
+    @property
+    def headed(self) -> str:
+        """Title and headings in one line, as a generator is told where it reads."""
+        return joined(self.title, self.headings)
 
     def as_json(self) -> dict[str, Any]:
         """A JSON object that ``from_json`` takes."""

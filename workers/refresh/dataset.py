@@ -8,11 +8,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
+from typing import Any
 
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session, defer
 
+from models.headings import joined
 from models.store import consents, marks
+from models.store.passage import below
 from models.store.tables import Member, Pair
 from workers.refresh import clusters, examples, leaks, scrub
 from workers.refresh.names import Names
@@ -180,7 +183,12 @@ def _texts(rows: Iterable[Pair]) -> Iterator[str]:
     for row in rows:
         yield from (row.question, row.answer)
         for passage in row.passages:
-            yield from (passage["title"], passage["text"])
+            yield from (_title(passage), passage["text"])
+
+
+def _title(passage: Mapping[str, Any]) -> str:
+    """As where it is answered from."""
+    return joined(passage["title"], below(passage["title"], passage["heading_path"]))
 
 
 def _open_to_all(session: Session, rows: Sequence[Pair]) -> set[str]:
@@ -198,7 +206,7 @@ def _learned(
     sources = tuple(
         examples.Source(
             hash=passage["hash"],
-            title=clean(passage["title"]),
+            title=clean(_title(passage)),
             text=clean(passage["text"]),
         )
         for passage in shown

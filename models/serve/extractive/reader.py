@@ -7,15 +7,18 @@ that a passage says is carried out: it is only ever quoted.
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from models.identifiers import Identifier, named, of_another
 from models.lm.prompt import REFUSAL, PromptPassage
+from models.serve.extractive.headings import opening, under
+from models.serve.extractive.shown import Scored, left_out, render, whole_lists
 from models.serve.extractive.units import Unit, units
 from models.serve.extractive.words import coverage, rarity, terms
 
@@ -37,25 +40,6 @@ class Weights:
     enough: float = 0.57  # of similarity + coverage / 2; with less nothing supports an answer
 
 
-@dataclass(frozen=True, kw_only=True)
-class Scored:
-    """A unit with its passage's number and how well it answers."""
-
-    unit: Unit
-    passage: int  # 1-based
-    position: int  # in the order of all units
-    similarity: float
-    coverage: float
-    score: float
-
-    @property
-    def evidence(self) -> float:
-        """How far it speaks of what was asked at all."""
-        return self.similarity + self.coverage / 2
-
-
-LIST, LIST_LENGTH = 8, 1_500  # items and characters; a list that has no more is shown whole
-
 # What answers no question: the mean cosine to these is where a model's scale begins.
 _NEUTRAL = (
     "Thank you very much for your message.",
@@ -65,9 +49,6 @@ _NEUTRAL = (
     "昨日は友達と映画を見ました。",
     "My sister plays the violin.",
 )
-
-JOINER = "\u2060"  # invisible
-_MARKUP = re.compile(r"\s*(?:#{1,6}\s|>|[-*+]\s|\d{1,9}[.)]\s|`{3}|~{3})")
 
 _STEERING = re.compile(
     r"\b(?:ignore|disregard|forget)\b.{0,40}\b(?:instructions?|prompts?|rules|above|previous)\b"
@@ -85,8 +66,11 @@ def answer(
     """One to four cited sentences, or the refusal."""
     weights = weights or Weights()
     scored = score(question, passages, embed, weights)
-    chosen = choose(scored, weights)
-    return render(chosen, _left_out(chosen, scored)) if chosen else REFUSAL
+    chosen = opening(question, passages, scored, weights.most) or choose(scored, weights)
+    if not chosen:
+        supported = under(question, passages, scored)
+        chosen = choose(supported, replace(weights, enough=-math.inf), scored)
+    return render(chosen, left_out(chosen, scored)) if chosen else REFUSAL
 
 
 def score(
@@ -115,6 +99,7 @@ def score(
     ]
     texts = [unit.full for _, unit in rows]
     similar = _similarities(question, texts, embed) if embed else covered
+    steers = [_STEERING.search(unit.text) is not None for _, unit in rows]
     lifted = _smoothed(similar, [number for number, _ in rows], weights.neighbour)
     return [
         Scored(
@@ -127,8 +112,9 @@ def score(
                 weights.similarity * lifted[position]
                 + weights.coverage * covered[position]
                 + weights.first / number
-                - (1.0 if _STEERING.search(unit.text) else 0.0)
+                - (1.0 if steers[position] else 0.0)
             ),
+            steers=steers[position],
         )
         for position, (number, unit) in enumerate(rows)
     ]
@@ -153,9 +139,14 @@ def _on_topic(passage: PromptPassage, identifiers: Sequence[Identifier]) -> Iter
             yield unit
 
 
-def choose(scored: Sequence[Scored], weights: Weights) -> list[Scored]:
-    """The best unit and those nearly as good, without repetition; empty if nothing supports one."""
-    ranked = sorted(scored, key=lambda row: (-row.score, row.position))
+def choose(
+    among: Sequence[Scored], weights: Weights, scored: Sequence[Scored] | None = None
+) -> list[Scored]:
+    """The best unit and those nearly as good, without repetition; empty if nothing supports one.
+
+    ``scored``: all units there are, if more than those to choose among.
+    """
+    ranked = sorted(among, key=lambda row: (-row.score, row.position))
     if not ranked:
         return []
     best = ranked[0]
@@ -169,55 +160,9 @@ def choose(scored: Sequence[Scored], weights: Weights) -> list[Scored]:
             break
         if not any(_repeats(row.unit.text, other.unit.text) for other in chosen):
             chosen.append(row)
-    chosen = _whole_lists(chosen, scored)
+    chosen = whole_lists(chosen, among if scored is None else scored)
     order = {row.passage: place for place, row in reversed(list(enumerate(chosen)))}
     return sorted(chosen, key=lambda row: (order[row.passage], row.position))
-
-
-def render(chosen: Sequence[Scored], left_out: Mapping[int, int] | None = None) -> str:
-    """Readable text: sentences in their order, lists as lists, each with its citation.
-
-    ``left_out``: after an item at this position, how many more there are of its list.
-    """
-    lines: list[str] = []
-    lead = ""
-    previous: Scored | None = None
-    for row in chosen:
-        unit, mark = row.unit, f"[{row.passage}]"
-        text = f"{_plain(unit.text)} {mark}"
-        if unit.kind == "sentence":
-            joined = (
-                previous is not None
-                and previous.unit.kind == "sentence"
-                and previous.passage == row.passage
-            )
-            if joined and lines:
-                lines[-1] += f" {text}"
-            else:
-                lines.append(text)
-        else:
-            if unit.lead and unit.lead != lead:
-                lines.append(_plain(unit.lead))
-            lines.append(_code(unit.text, mark) if unit.kind == "code" else f"- {text}")
-        if more := (left_out or {}).get(row.position):
-            lines.append(f"- … and {more} more in {mark}")
-        lead = unit.lead
-        previous = row
-    if len(lines) == 1:
-        return lines[0].removeprefix("- ")
-    if len(lines) == 2 and lines[0].endswith((":", "：")) and lines[1].startswith("- "):
-        return f"{lines[0]} {lines[1].removeprefix('- ')}"
-    return "\n".join(lines)
-
-
-def _plain(text: str) -> str:
-    """``text`` with what would make it a heading, a quotation or a list kept from doing so."""
-    return f"{JOINER}{text}" if _MARKUP.match(text) else text
-
-
-def _code(text: str, mark: str) -> str:
-    inside = text.replace("```", f"``{JOINER}`")
-    return f"```\n{inside}\n```\n{mark}"
 
 
 def _similarities(question: str, texts: list[str], embed: Embed) -> list[float]:
@@ -230,45 +175,6 @@ def _similarities(question: str, texts: list[str], embed: Embed) -> list[float]:
     zero = min(max(zero, 0.0), 0.95)
     cosines = embed(texts, "retrieval.passage") @ asked
     return [(float(value) - zero) / (1 - zero) for value in cosines]
-
-
-def _whole_lists(chosen: list[Scored], scored: Sequence[Scored]) -> list[Scored]:
-    """A short list of which an item was chosen is shown whole: half a list misleads."""
-    known = {row.position for row in chosen}
-    for row in tuple(chosen):
-        run = _list_of(row, scored)
-        if len(run) <= LIST and sum(len(one.unit.text) for one in run) <= LIST_LENGTH:
-            chosen += [other for other in run if other.position not in known]
-            known.update(other.position for other in run)
-    return chosen
-
-
-def _list_of(row: Scored, scored: Sequence[Scored]) -> list[Scored]:
-    """All items of the list that ``row`` is of; none where it is no item."""
-    run = [row] if row.unit.kind == "item" else []
-    for step in (-1, 1):
-        at = row.position + step
-        while (
-            run
-            and 0 <= at < len(scored)
-            and scored[at].passage == row.passage
-            and scored[at].unit.kind == "item"
-            and scored[at].unit.lead == row.unit.lead
-        ):
-            run.append(scored[at])
-            at += step
-    return run
-
-
-def _left_out(chosen: Sequence[Scored], scored: Sequence[Scored]) -> dict[int, int]:
-    """Position of the last item shown of a list -> how many of its items are not shown."""
-    shown = {row.position for row in chosen}
-    found = {}
-    for row in chosen:
-        run = {one.position for one in _list_of(row, scored)}
-        if run and row.position == max(run & shown) and run - shown:
-            found[row.position] = len(run - shown)
-    return found
 
 
 def _smoothed(values: list[float], groups: list[int], share: float) -> list[float]:

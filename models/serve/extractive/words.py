@@ -19,14 +19,20 @@ _STOP = frozenset(_STOP_WORDS.split())
 _SUFFIX = re.compile(r"(?:ies|ing|edly|ed|es|s|ly|e|y)\Z")
 
 
+def folded(text: str) -> list[str]:
+    """All words of ``text``, upper and lower case alike, without a possessive or "is" ('s)."""
+    words = _WORD.findall(unicodedata.normalize("NFKC", text).casefold().replace("’", "'"))
+    return [word.removesuffix("'s") for word in words]
+
+
 def terms(text: str) -> list[str]:
     """The words of ``text`` as they are compared: folded, stemmed, without English stop words."""
     found: list[str] = []
-    for word in _WORD.findall(unicodedata.normalize("NFKC", text).casefold()):
+    for word in folded(text):
         if _CJK.match(word):
             found.extend(word[at : at + 2] for at in range(max(1, len(word) - 1)))
         elif word not in _STOP:
-            found.append(_stem(word.replace("’", "'").removesuffix("'s")))
+            found.append(_stem(word))
     return found
 
 
