@@ -18,6 +18,7 @@ import numpy.typing as npt
 from models.identifiers import Identifier, named, of_another
 from models.lm.prompt import REFUSAL, PromptPassage
 from models.serve.extractive.headings import opening, under
+from models.serve.extractive.rows import single_row
 from models.serve.extractive.shown import Scored, left_out, render, whole_lists
 from models.serve.extractive.units import Unit, units
 from models.serve.extractive.words import coverage, rarity, terms
@@ -93,6 +94,7 @@ def score(
     words = [terms(unit.full) for _, unit in rows]
     context = [terms(f"{passages[number - 1].title} {unit.heading}") for number, unit in rows]
     weight = rarity(words)
+    held = [{word: weight[word] for word in wanted if word in own} for own in words]
     covered = [
         0.75 * coverage(wanted, own, weight) + 0.25 * coverage(wanted, [*own, *around], weight)
         for own, around in zip(words, context, strict=True)
@@ -100,10 +102,11 @@ def score(
     texts = [unit.full for _, unit in rows]
     similar = _similarities(question, texts, embed) if embed else covered
     steers = [_STEERING.search(unit.text) is not None for _, unit in rows]
-    lifted = _smoothed(similar, [number for number, _ in rows], weights.neighbour)
+    lifted = _smoothed(similar, rows, weights.neighbour)
     return [
         Scored(
             unit=unit,
+            held=held[position],
             passage=number,
             position=position,
             similarity=similar[position],
@@ -153,6 +156,8 @@ def choose(
     support = max((row.evidence for row in ranked if row.score > 0), default=0.0)
     if best.score <= 0 or support < weights.enough:
         return []
+    if row := single_row(best, ranked):
+        return [row]
     chosen = [best]
     lifted = [(row.score + weights.same * (row.passage == best.passage), row) for row in ranked[1:]]
     for value, row in sorted(lifted, key=lambda pair: (-pair[0], pair[1].position)):
@@ -177,8 +182,15 @@ def _similarities(question: str, texts: list[str], embed: Embed) -> list[float]:
     return [(float(value) - zero) / (1 - zero) for value in cosines]
 
 
-def _smoothed(values: list[float], groups: list[int], share: float) -> list[float]:
-    """Lift each value by its better neighbour's in the same passage: answers run on."""
+def _smoothed(values: list[float], rows: list[tuple[int, Unit]], share: float) -> list[float]:
+    """Lift each value by its better neighbour's in the same passage: answers run on.
+
+    The rows of a table do not: each speaks of another thing than its neighbours.
+    """
+    groups = [
+        (number, position if unit.kind == "row" else -1)
+        for position, (number, unit) in enumerate(rows)
+    ]
     lifted = []
     for at, value in enumerate(values):
         beside = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from models.serve.extractive.units import Unit
 
@@ -24,6 +24,7 @@ class Scored:
     similarity: float
     coverage: float
     score: float
+    held: Mapping[str, float] = field(default_factory=dict)  # words asked for -> their weight
     steers: bool = False  # it tells the reader what to do, and is never shown
 
     @property
@@ -56,16 +57,24 @@ def render(chosen: Sequence[Scored], left_out: Mapping[int, int] | None = None) 
         else:
             if unit.lead and unit.lead != lead:
                 lines.append(_plain(unit.lead))
-            lines.append(_code(unit.text, mark) if unit.kind == "code" else f"- {text}")
+            lines.append(
+                _code(unit.text, mark) if unit.kind == "code" else f"{_bullet(unit)}{text}"
+            )
         if more := (left_out or {}).get(row.position):
             lines.append(f"- … and {more} more in {mark}")
         lead = unit.lead
         previous = row
+    alone = _bullet(chosen[-1].unit) if chosen and chosen[-1].unit.kind in ("item", "row") else ""
     if len(lines) == 1:
-        return lines[0].removeprefix("- ")
-    if len(lines) == 2 and lines[0].endswith((":", "：")) and lines[1].startswith("- "):
-        return f"{lines[0]} {lines[1].removeprefix('- ')}"
+        return lines[0].removeprefix(alone)
+    if len(lines) == 2 and lines[0].endswith((":", "：")) and alone and lines[1].startswith(alone):
+        return f"{lines[0]} {lines[1].removeprefix(alone)}"
     return "\n".join(lines)
+
+
+def _bullet(unit: Unit) -> str:
+    """What stands before an item or a row: the number of a step, whose order counts."""
+    return f"{unit.number} " if unit.number else "- "
 
 
 def _plain(text: str) -> str:

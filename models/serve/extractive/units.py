@@ -22,6 +22,7 @@ class Unit:
     kind: Kind
     block: int  # units of one paragraph, list or table share it
     heading: str = ""  # nearest heading above
+    number: str = ""  # of an item of an ordered list, as it is written: "2."
 
     @property
     def full(self) -> str:
@@ -33,7 +34,9 @@ LONGEST = 600  # characters of a sentence; longer ones are cut at a clause
 
 _FENCE = re.compile(r"\s*(`{3,}|~{3,})")
 _HEADING = re.compile(r"\s{0,3}#{1,6}\s+(.*)")
-_ITEM = re.compile(r"(\s*)(?:[-*+•·▪◦–]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s+(.*)", re.DOTALL)
+_ITEM = re.compile(
+    r"(\s*)(?:[-*+•·▪◦–]|(\d{1,3}[.)])|\(\d{1,3}[.)]|\(?[a-z][.)])\s+(.*)", re.DOTALL
+)
 _ROW = re.compile(r"\s*\|(.*)\|\s*\Z")
 _CELLS = " | "  # between the cells of a row, as our own parsers write tables of every format
 _RULE = re.compile(r"(?=[\s|:+=_*-]*\Z).*?[-=_*]{2}")
@@ -56,6 +59,7 @@ def units(text: str) -> list[Unit]:
     above, column = "", 0  # the item that introduces deeper ones, and its indentation
     blocks = list(_blocks(text))
     for number, (kind, lines, indent) in enumerate(blocks):
+        step = lines.pop(0) if kind == "item" else ""
         if kind == "heading":
             heading, lead = lines[0], ""
             found.append(Unit(text=heading, lead="", kind="heading", block=number))
@@ -82,7 +86,7 @@ def units(text: str) -> list[Unit]:
         if kind == "item" and shown[0].endswith((":", "：")) and _deeper(blocks, number):
             above, column, shown = f"{hung} {shown[0]}".strip(), indent, []
         found.extend(
-            Unit(text=piece, lead=hung, kind=kind, block=number, heading=heading)
+            Unit(text=piece, lead=hung, kind=kind, block=number, heading=heading, number=step)
             for piece in shown
             if re.search(r"\w", piece)
         )
@@ -139,7 +143,10 @@ def _short(sentence: str) -> Iterator[str]:
 
 
 def _blocks(text: str) -> Iterator[tuple[Kind, list[str], int]]:
-    """Paragraphs, list items, tables, code and headings: their lines, an item's indentation."""
+    """Paragraphs, list items, tables, code and headings: their lines, an item's indentation.
+
+    An item's first line is its number alone, or empty.
+    """
     kind: Kind = "sentence"
     indent = 0
     lines: list[str] = []
@@ -176,7 +183,7 @@ def _blocks(text: str) -> Iterator[tuple[Kind, list[str], int]]:
         elif item:
             kind = "item"
             indent = len(item[1])
-            lines.append(item[2])
+            lines += [item[2] or "", item[3]]
         elif line.strip() and not _RULE.match(line):
             if not lines:
                 kind = "sentence"

@@ -19,6 +19,10 @@ _STOP = frozenset(_STOP_WORDS.split())
 _SUFFIX = re.compile(r"(?:ies|ing|edly|ed|es|s|ly|e|y)\Z")
 
 
+# A capital A names something ("zone A", "A: 12") where it opens no sentence and no noun follows it.
+_NAMED = re.compile(r"(?:(?<=\w )A(?!['’\w-]| [A-Z])|\bA(?=\s*(?:[;:,.?!)|]|\Z)))")
+
+
 def folded(text: str) -> list[str]:
     """All words of ``text``, upper and lower case alike, without a possessive or "is" ('s)."""
     words = _WORD.findall(unicodedata.normalize("NFKC", text).casefold().replace("’", "'"))
@@ -28,6 +32,8 @@ def folded(text: str) -> list[str]:
 def terms(text: str) -> list[str]:
     """The words of ``text`` as they are compared: folded, stemmed, without English stop words."""
     found: list[str] = []
+    if _NAMED.search(text):
+        found.append("a")
     for word in folded(text):
         if _CJK.match(word):
             found.extend(word[at : at + 2] for at in range(max(1, len(word) - 1)))
