@@ -79,7 +79,9 @@ class ExtractiveReader:
     def _answer(self, messages: Sequence[Message]) -> str:
         asked = parse(messages)
         earlier = [turn.text for turn in asked.thread if turn.role == "user"]
-        return answer(search_query(asked.question, earlier), asked.passages, self._embed)
+        query = search_query(asked.question, earlier)
+        latest = asked.question if query != search_query(asked.question, ()) else ""
+        return answer(query, asked.passages, self._embed, latest=latest)
 
     def tokenize(self, prompt: str | Sequence[Message], options: dict[str, Any]) -> Tokens:
         """Words and marks, numbered as they come: the reader has no vocabulary."""

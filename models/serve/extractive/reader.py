@@ -21,7 +21,7 @@ from models.serve.extractive.headings import opening, under
 from models.serve.extractive.rows import single_row
 from models.serve.extractive.shown import Scored, left_out, render, whole_lists
 from models.serve.extractive.units import Unit, units
-from models.serve.extractive.words import coverage, rarity, terms
+from models.serve.extractive.words import coverage, rarity, terms, wanted
 
 Vectors = npt.NDArray[np.float32]
 Embed = Callable[[Sequence[str], str], Vectors]  # texts, task → unit vectors
@@ -63,10 +63,15 @@ def answer(
     passages: Sequence[PromptPassage],
     embed: Embed | None,
     weights: Weights | None = None,
+    *,
+    latest: str = "",
 ) -> str:
-    """One to four cited sentences, or the refusal."""
+    """One to four cited sentences, or the refusal.
+
+    ``latest``: what was asked last, where ``question`` has the questions before it as well.
+    """
     weights = weights or Weights()
-    scored = score(question, passages, embed, weights)
+    scored = score(question, passages, embed, weights, latest)
     chosen = opening(question, passages, scored, weights.most) or choose(scored, weights)
     if not chosen:
         supported = under(question, passages, scored)
@@ -79,9 +84,10 @@ def score(
     passages: Sequence[PromptPassage],
     embed: Embed | None,
     weights: Weights,
+    latest: str = "",
 ) -> list[Scored]:
     """Every unit of every passage, in order."""
-    identifiers = named(question)
+    identifiers = named(latest) or named(question)
     rows = [
         (number, unit)
         for number, passage in enumerate(passages, start=1)
@@ -90,13 +96,12 @@ def score(
     ]
     if not rows or not question.strip():
         return []
-    wanted = terms(question)
     words = [terms(unit.full) for _, unit in rows]
     context = [terms(f"{passages[number - 1].title} {unit.heading}") for number, unit in rows]
-    weight = rarity(words)
-    held = [{word: weight[word] for word in wanted if word in own} for own in words]
+    asked = wanted(question, rarity(words), latest)
+    held = [{word: asked[word] for word in own if word in asked} for own in words]
     covered = [
-        0.75 * coverage(wanted, own, weight) + 0.25 * coverage(wanted, [*own, *around], weight)
+        0.75 * coverage(asked, own) + 0.25 * coverage(asked, [*own, *around])
         for own, around in zip(words, context, strict=True)
     ]
     texts = [unit.full for _, unit in rows]

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 from models.serve.extractive.shown import Scored
 
-CLEARLY = 0.2  # more of the asked words that the rows hold, by rarity, than any other row
+# Of the asked words that rows hold, by rarity:
+MOST = 0.5  # the row must have this share
+CLEARLY = 0.2  # and every other one at least this share of it less
 
 
 def single_row(best: Scored, among: Sequence[Scored]) -> Scored | None:
@@ -18,9 +20,12 @@ def single_row(best: Scored, among: Sequence[Scored]) -> Scored | None:
         return None
     rows = [row for row in among if row.unit.kind == "row" and not row.steers]
     known = {word: weight for row in rows for word, weight in row.held.items()}
-    total = sum(known.values())
-    if not total or len(rows) < 2:
+    if not known or len(rows) < 2:
         return None
-    first, second = sorted(rows, key=lambda row: -sum(row.held.values()))[:2]
-    lead = sum(first.held.values()) - sum(second.held.values())
-    return first if lead >= CLEARLY * total else None
+    first, second = sorted(rows, key=_weight, reverse=True)[:2]
+    is_clear = _weight(second) <= (1 - CLEARLY) * _weight(first)
+    return first if is_clear and _weight(first) >= MOST * sum(known.values()) else None
+
+
+def _weight(row: Scored) -> float:
+    return sum(row.held.values())

@@ -6,7 +6,7 @@ import math
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+|[^\W_]+(?:['’][^\W_]+)?")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
@@ -59,13 +59,23 @@ def rarity(texts: Iterable[Sequence[str]]) -> dict[str, float]:
     return {word: max(0.1, math.log((number + 1) / (count + 0.5))) for word, count in seen.items()}
 
 
-def coverage(question: Sequence[str], words: Iterable[str], weight: dict[str, float]) -> float:
-    """Share of the question's terms, by rarity, that stand in ``words``: 0 to 1.
+NEW = 2.0  # how often a follow-up's own words count
+
+
+def wanted(question: str, weight: Mapping[str, float], latest: str = "") -> dict[str, float]:
+    """The question's terms and what each counts: its rarity, ``NEW`` times if ``latest`` holds it.
 
     A term that stands nowhere in the passages counts as the rarest one does.
     """
     rarest = max(weight.values(), default=1.0)
-    wanted = {word: weight.get(word, rarest) for word in question}
+    new = set(terms(latest))
+    return {
+        word: weight.get(word, rarest) * (NEW if word in new else 1.0) for word in terms(question)
+    }
+
+
+def coverage(wanted: Mapping[str, float], words: Iterable[str]) -> float:
+    """Share of the terms that are wanted that stands in ``words``: 0 to 1."""
     total = sum(wanted.values())
     have = set(words)
     return sum(value for word, value in wanted.items() if word in have) / total if total else 0.0

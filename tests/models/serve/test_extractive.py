@@ -14,6 +14,7 @@ import pytest
 
 from models.lm.citations import cite
 from models.lm.client import ModelBusy
+from models.lm.followup import search_query
 from models.lm.prompt import REFUSAL, PromptPassage, build
 from models.serve.extractive import generator
 from models.serve.extractive.headings import same
@@ -92,7 +93,7 @@ def test_beyond_the_queue_people_are_told_at_once_when_to_come_back(
     gate = threading.Event()
     begun: list[str] = []
 
-    def slow(question: str, *_: object) -> str:
+    def slow(question: str, *_: object, **__: object) -> str:
         begun.append(question)
         gate.wait(60)
         return REFUSAL
@@ -389,3 +390,11 @@ def test_steps_keep_their_numbers() -> None:
     assert answer("How do I start the till?", [one], None) == (
         "To start the till: Turn the key. [1]"
     )
+
+
+@pytest.mark.parametrize("embed", [None, _nothing_alike])
+def test_a_follow_up_asks_for_its_own_words_first(embed: Embed | None) -> None:
+    latest = "And to zone A?"
+    query = search_query(latest, ["What does Express to zone B cost?"])
+    told = answer(query, [PRICES], embed, Weights(enough=0), latest=latest)
+    assert told == "Service: Express; Zone: A; Price: 8 euros [1]"
