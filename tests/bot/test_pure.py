@@ -23,6 +23,7 @@ from bot.subcommands.registry import find, unknown_text
 from bot.subcommands.targets import parse
 from bot.wording import is_greeting, is_thanks, mentions, question_text
 from models.lm.citations import CitationStream
+from models.headings import deepest
 from models.lm.followup import search_query
 from models.store.members import Person
 from models.store.search import Passage
@@ -58,6 +59,13 @@ def passage(uri: str = "https://x.example/a", **values: object) -> Passage:
         **values,
     }
     return Passage(**given)  # type: ignore[arg-type]
+
+
+def test_a_generator_is_told_the_headings_that_a_passage_stands_under() -> None:
+    assert passage().headed == "Leave › Parents"
+    assert passage(heading_path=("Leave",)).headed == "Leave"
+    assert passage(title="Where is it?", heading_path=()).headed == "Where is it?"
+    assert deepest(passage().headed) == "Parents"
 
 
 def test_courtesies_are_no_questions() -> None:

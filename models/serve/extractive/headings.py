@@ -63,9 +63,14 @@ def opening(
     section = [
         row for row in asking if (passages[row.passage - 1].title, row.unit.heading) == place
     ]
-    if _introduced(place[0], passages):
-        first = {row.passage: row.unit.kind for row in reversed(section)}
-        section.sort(key=lambda row: first[row.passage] != "item")
+    # Passages come in the order of retrieval, not in that of the section: what introduces it
+    # mostly speaks in the question's own words.
+    first = {row.passage: row.unit.kind for row in reversed(section)}
+    nearest = {n: max(row.evidence for row in section if row.passage == n) for n in first}
+    introduced = _introduced(place[0], passages)
+    section.sort(
+        key=lambda row: (introduced and first[row.passage] != "item", -nearest[row.passage])
+    )
     whole = place[0] == deepest(place[0]) and not place[1]
     return _beginning(section, scored, LIST if whole else most)
 

@@ -322,6 +322,12 @@ def test_a_heading_that_asks_the_question_is_answered_by_how_its_section_begins(
     )
     assert told.index("Install it.") < told.index("It uses Socket Mode.")
     assert "wire" not in told
+    seen = "Guide › Who can see what I add?"
+    parts = [
+        PromptPassage(seen, "The rules apply inside of each search."),
+        PromptPassage(seen, "Who can see what you add depends on where:\n- all, in public."),
+    ]
+    assert "in public. [2]\nThe rules" in answer("Who can see what I add?", parts, None)
     wrong = PromptPassage("Guide › What do I do when something went wrong?", "Give its id to Ada.")
     assert answer("What do I do when something went wrong?", [wrong], None).startswith(
         "Give its id"
