@@ -22,8 +22,8 @@ from bot.proxies import proxy_for, settle_proxy
 from bot.subcommands.registry import find, unknown_text
 from bot.subcommands.targets import parse
 from bot.wording import is_greeting, is_thanks, mentions, question_text
-from models.lm.citations import CitationStream
 from models.headings import deepest
+from models.lm.citations import CitationStream
 from models.lm.followup import search_query
 from models.store.members import Person
 from models.store.search import Passage
