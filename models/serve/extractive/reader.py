@@ -18,7 +18,7 @@ import numpy.typing as npt
 from models.identifiers import Identifier, named, of_another
 from models.lm.prompt import REFUSAL, PromptPassage
 from models.serve.extractive.headings import opening, under
-from models.serve.extractive.rows import single_row
+from models.serve.extractive.rows import rows_asked_for
 from models.serve.extractive.shown import Scored, left_out, render, whole_lists
 from models.serve.extractive.units import Unit, units
 from models.serve.extractive.words import coverage, rarity, terms, wanted
@@ -161,8 +161,8 @@ def choose(
     support = max((row.evidence for row in ranked if row.score > 0), default=0.0)
     if best.score <= 0 or support < weights.enough:
         return []
-    if row := single_row(best, ranked):
-        return [row]
+    if asked := rows_asked_for(best, ranked, weights.most):
+        return asked
     chosen = [best]
     lifted = [(row.score + weights.same * (row.passage == best.passage), row) for row in ranked[1:]]
     for value, row in sorted(lifted, key=lambda pair: (-pair[0], pair[1].position)):

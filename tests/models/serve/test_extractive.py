@@ -369,8 +369,8 @@ def test_the_one_row_that_is_asked_for_stands_alone(
 
 def test_a_question_that_several_rows_answer_shows_them() -> None:
     told = answer("Price of Express to zone A and zone B?", [PRICES], None)
-    assert "Zone: A" in told
-    assert "Zone: B" in told
+    assert told.count("Express") == told.count("[1]") == 2
+    assert answer("Which zone has a price?", [PRICES], None).count("[1]") > 1
 
 
 def test_a_capital_a_names_something_unless_it_is_an_article() -> None:
