@@ -126,10 +126,18 @@ def changed(deps: Deps, *, file_id: str) -> None:
         _send(queued)
 
 
+def hide(deps: Deps, *, file_id: str) -> None:
+    """Take away what is known of a deleted file, before anything that is asked after it.
+
+    What is just being taken in may bring it back: ``deleted`` waits for that.
+    """
+    _forget(deps, _known(deps, file_id), "Slack: file deleted")
+
+
 def deleted(deps: Deps, *, file_id: str) -> None:
-    """Take a file away from everybody, at once."""
+    """Take a file away from everybody, for good."""
     with _alone(deps, file_id):
-        _forget(deps, _known(deps, file_id), "Slack: file deleted")
+        hide(deps, file_id=file_id)
 
 
 def unshared(deps: Deps, *, file_id: str) -> None:

@@ -34,6 +34,8 @@ def register(app: App, deps: Deps) -> None:
             kind=kind,
             payload={"file": str(file_id), "user": user, "channel": channel},
         )
+        if kind == "file_deleted":  # a question that comes next may be answered beside the event
+            follow.hide(deps, file_id=str(file_id))
 
     for name in ("file_shared", "file_change", "file_deleted", "file_unshared"):
         app.event(name)(on_file)
