@@ -20,13 +20,16 @@ from workers.refresh import picture
 pytestmark = pytest.mark.integration
 
 
-def said(house: House, name: str, channel: str, having: str) -> dict[str, Any]:
-    """What only that person sees, once it says so."""
+def said(
+    house: House, name: str, channel: str, having: str, *, thread: str | None = None
+) -> dict[str, Any]:
+    """What only that person sees, once it says so; in a ``thread``, if one is given."""
     person = house.person(name)
 
     def look() -> dict[str, Any] | None:
         seen = person.call("_workspace.ephemerals", channel=channel)["messages"]
-        return next((one for one in reversed(seen) if having in everything(one)), None)
+        here = [one for one in seen if thread in (None, one.get("thread_ts"))]
+        return next((one for one in reversed(here) if having in everything(one)), None)
 
     return eventually(look, f"{having!r} for {name}")
 
@@ -162,8 +165,7 @@ def test_who_corrects_in_a_channel_is_thanked_in_the_thread(house: House) -> Non
     ben.call("_workspace.view.submit", view_id=view["id"], values=typed)
 
     # Assert
-    thanks = said(house, "ben", channel, "Your answer is kept")
-    assert thanks["thread_ts"] == root
+    said(house, "ben", channel, "Your answer is kept", thread=root)
     with transaction(house.sessions) as session:
         session.query(Pair).filter_by(question="Which knot holds the old ferry flag?").delete()
 
