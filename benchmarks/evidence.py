@@ -26,9 +26,10 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from benchmarks import machine
+from benchmarks.databases import database
 from benchmarks.datasets import Dataset, Text
 from benchmarks.machine import Figure
-from benchmarks.retrieval import Encoder, chunked, database, store
+from benchmarks.retrieval import Encoder, chunked, store
 from models.store import documents
 from models.store.audience import WORKSPACE
 from models.store.evidence import enough

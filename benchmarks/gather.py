@@ -19,9 +19,7 @@ import re
 import tempfile
 import time
 import zlib
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
@@ -30,8 +28,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks import machine
+from benchmarks.databases import served
 from benchmarks.machine import Figure
-from bot.embedded.postgres import Postgres
 
 GOAL = 20.0  # times the reference: every text of four passages is scrubbed and looked through
 MEMBERS = 600
@@ -209,7 +207,7 @@ def once(pairs: int) -> dict[str, Any]:
     """All of it with so many pairs, in a process of its own: memory is its peak."""
     from models.store.session import open_engine, open_sessions
 
-    with tempfile.TemporaryDirectory(prefix="phi3-gather-") as folder, _postgres(folder) as url:
+    with tempfile.TemporaryDirectory(prefix="phi3-gather-") as folder, served() as url:
         engine = open_engine(url)
         sessions = open_sessions(engine)
         fill(sessions, pairs)
@@ -244,23 +242,6 @@ def _resident() -> float:
     """The most that this process has held, in MB."""
     status = Path("/proc/self/status").read_text("ascii")
     return int(re.findall(r"VmHWM:\s+(\d+)", status)[0]) / 1024
-
-
-@contextmanager
-def _postgres(folder: str) -> Iterator[str]:
-    from models.store.migrate import migrate
-    from models.store.session import open_engine
-
-    postgres = Postgres(Path(folder))
-    with (Path(folder) / "postgres.log").open("wb") as log:
-        postgres.start(log=log.fileno())
-    try:
-        engine = open_engine(postgres.url)
-        migrate(engine)
-        engine.dispose()
-        yield postgres.url
-    finally:
-        postgres.stop()
 
 
 def figures(found: dict[str, Any]) -> list[Figure]:

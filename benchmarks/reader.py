@@ -24,9 +24,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import machine
+from benchmarks.databases import database
 from benchmarks.datasets import Dataset, Query, load
 from benchmarks.machine import Figure
-from benchmarks.retrieval import Encoder, chunked, database, sampled, store
+from benchmarks.retrieval import Encoder, chunked, sampled, store
 from models.lm.prompt import REFUSAL, PromptPassage
 from models.serve.extractive.reader import answer
 from models.serve.extractive.units import units

@@ -17,11 +17,9 @@ import hashlib
 import math
 import random
 import statistics
-import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,15 +27,14 @@ from typing import Any
 import numpy as np
 
 from benchmarks import machine
+from benchmarks.databases import database
 from benchmarks.datasets import Dataset, Query, load
 from benchmarks.machine import Figure
-from bot.embedded.postgres import Postgres
 from models.serve import embedding_models
 from models.store import documents, embeddings, evidence, lexical, scaling
 from models.store.audience import WORKSPACE
-from models.store.migrate import migrate
 from models.store.search import hybrid
-from models.store.session import Sessions, open_engine, open_sessions, transaction
+from models.store.session import Sessions, transaction
 from models.store.wording import embedded
 from workers.ingest.chunk import MAX_TOKENS, WINDOW, ChunkOfText, chunk
 from workers.ingest.parsers.markdown import parse as markdown
@@ -174,22 +171,6 @@ def figures(ranked: Sequence[str], query: Query) -> tuple[float, float, float, f
         0.0 if first is None else 1 / (first + 1),
         gain / ideal,
     )
-
-
-@contextmanager
-def database() -> Iterator[Sessions]:
-    """An embedded Postgres with the project's schema, gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as folder:
-        server = Postgres(Path(folder))
-        with (Path(folder) / "postgres.log").open("wb") as log:
-            server.start(log=log.fileno())
-        engine = open_engine(server.url)
-        try:
-            migrate(engine)
-            yield open_sessions(engine)
-        finally:
-            engine.dispose()
-            server.stop()
 
 
 def reciprocal_ranks(*orders: Sequence[int]) -> list[int]:

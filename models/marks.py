@@ -2,9 +2,8 @@
 
 The one rule for what is trained, evaluated and shown. Between backticks all is code. Elsewhere an
 index stands right behind a name that only code has, while people glue citations to plain words
-too: "within five days[1]". In the handbooks, manuals and articles that this was measured on, 21
-different brackets behind such names were indexes and none a footnote; behind plain words 17 were
-footnotes and 7 indexes. All 27 that said ``[0]``, which cites nothing, were indexes.
+too: "within five days[1]", so that behind a plain word a bracket is a citation. ``[0]`` cites
+nothing; behind a word or a call it is an index.
 """
 
 from __future__ import annotations

@@ -15,7 +15,11 @@ def explain(error: BaseException) -> tuple[str, int]:
         if name in {"sqlalchemy.exc.OperationalError", "psycopg.OperationalError"}:
             return "The database does not answer: phi3 status shows what is running", 1
         if name in {"sqlalchemy.exc.ProgrammingError", "psycopg.errors.UndefinedTable"}:
-            return "The database's tables do not fit this version: phi3 doctor says more", 1
+            return (
+                "The database's tables do not fit this version. If phi3 up has only just begun, "
+                "they are still being made: try again in a moment. Else phi3 doctor says more",
+                1,
+            )
         if name.startswith("pydantic") and cls.__qualname__ == "ValidationError":
             return _settings(error), 2
         if name == "sqlalchemy.exc.DataError":

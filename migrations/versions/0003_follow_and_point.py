@@ -11,7 +11,10 @@ branch_labels = None
 depends_on = None
 
 # What is built in was asked for under this name before it had an origin of its own.
-_JOBS = "SELECT id FROM ingest_jobs WHERE label = 'the project''s own documentation'"
+_BUILT_IN = """
+    UPDATE documents SET origin = 'built-in' FROM ingest_jobs j
+    WHERE j.id = documents.job_id AND j.label = 'the project''s own documentation'
+"""
 
 # Where the question is still there, and all in its channel may read it.
 _ASKED_IN = """
@@ -25,7 +28,7 @@ def upgrade() -> None:
     op.create_index(
         "documents_built_in", "documents", ["id"], postgresql_where=sa.text("origin = 'built-in'")
     )
-    op.execute(f"UPDATE documents SET origin = 'built-in' WHERE job_id IN ({_JOBS})")  # noqa: S608
+    op.execute(_BUILT_IN)
     op.add_column("pairs", sa.Column("channel_id", sa.Text(), nullable=True))
     op.execute(_ASKED_IN)
     op.add_column("chunks", sa.Column("last_row", sa.Integer(), nullable=True))

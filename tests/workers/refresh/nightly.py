@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from models.lm.client import ChatClient
 from models.lm.prompt import PromptPassage, compose
-from models.store import adapters, refreshes
+from models.store import adapters, pairs, refreshes
 from models.store.session import Sessions, transaction
 from models.store.tables import Refresh
 from tests.models.store.learning import pair, passage
@@ -41,6 +41,16 @@ def teach(
             for n in numbers
         ]
         return [row.id for row in rows]
+
+
+def poison(sessions: Sessions) -> None:
+    """Lock a few right answers, then approve twice as many wrong ones to such questions, which fall
+    into training and holdout alike.
+    """
+    with transaction(sessions) as session:
+        for known in pairs.listing(session, limit=24):
+            pairs.lock(session, known.id, locked=True, actor="U0CURATOR")
+    teach(sessions, range(1000, 1260), say=house.wrong)
 
 
 def begin(sessions: Sessions, trigger: str = "manual") -> int:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from models.store import adapters, pairs
+from models.store import adapters
 from models.store.session import Sessions, transaction
-from tests.workers.refresh import house
-from tests.workers.refresh.nightly import spend, teach
+from tests.workers.refresh.nightly import poison, spend, teach
 from tests.workers.refresh.serving import Served
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
@@ -16,12 +15,9 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 def test_a_poisoned_first_night_is_rejected_by_the_sources_though_the_base_tells_nothing(
     nights: Served, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Arrange: right answers of which a curator has locked some, and twice as many wrong ones
+    # Arrange
     teach(sessions, range(110))
-    with transaction(sessions) as session:
-        for known in pairs.listing(session, limit=24):
-            pairs.lock(session, known.id, locked=True, actor="U0CURATOR")
-    teach(sessions, range(1000, 1260), say=house.wrong)
+    poison(sessions)
     monkeypatch.setenv("PHI3_TRAIN_EPOCHS", "4")
 
     # Act

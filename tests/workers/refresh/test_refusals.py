@@ -9,11 +9,10 @@ import pytest
 
 from models.lm import manifest
 from models.settings import Home
-from models.store import adapters, pairs
+from models.store import adapters
 from models.store.session import Sessions, transaction
 from models.store.tables import Outbox, Refresh
-from tests.workers.refresh import house
-from tests.workers.refresh.nightly import ask, begin, latest, spend, teach
+from tests.workers.refresh.nightly import ask, begin, latest, poison, spend, teach
 from tests.workers.refresh.serving import Served
 from workers.refresh import night
 
@@ -68,12 +67,8 @@ def test_a_candidate_that_is_no_better_changes_nothing(
 def test_a_poisoned_batch_is_rejected_by_three_guards(
     served: Served, morning: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Arrange: a curator has locked a few good pairs; then twice as many wrong answers to the same
-    # kind of question are approved, and fall into training and holdout alike
-    with transaction(morning) as session:
-        for known in pairs.listing(session, limit=24):
-            pairs.lock(session, known.id, locked=True, actor="U0CURATOR")
-    teach(morning, range(1000, 1260), say=house.wrong)
+    # Arrange
+    poison(morning)
     monkeypatch.setenv("PHI3_TRAIN_EPOCHS", "4")
 
     # Act
